@@ -1,0 +1,199 @@
+"""Tokens: who signs them, who checks them, and how keys change without signing anyone out.
+
+A token is a JWT signed with ES256 (RFC 7518, section 3.4) that names its key in the header's `kid`. Only the account
+service holds private keys (`Signer`). Everyone else holds a `Verifier`, which keeps the public keys by id and asks for
+them again when a token names one that it does not know: at most once in `REFRESH_PAUSE` seconds, so forged key ids
+cannot be used to flood the account service. A new key is published before it signs, an old one stays published until
+the last token it signed has expired.
+
+The list of algorithms is fixed to one. The verification key is never taken from the token, so `alg: none`, HMAC with
+a public key as the secret, and `jwk` or `jku` headers get nowhere.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from jose import ExpiredSignatureError, JWTError, jwt
+
+from services.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+
+ALGORITHM: Final = "ES256"
+# Seconds between two requests for the public keys that unknown key ids can cause.
+REFRESH_PAUSE: Final = 5.0
+# Seconds after which the keys are asked for again although nothing is missing, so that withdrawn ones go.
+KEYS_LIFETIME: Final = 300.0
+# Longer than any token of ours by far; longer ones are not worth a hash.
+MAX_TOKEN_LENGTH: Final = 4096
+# Seconds by which clocks of two hosts may differ.
+LEEWAY: Final = 10
+
+Role = Literal["customer", "administrator"]
+# A public key as a JWK (RFC 7517): kty, crv, x, y and kid.
+PublicJwk = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a verified token says the caller is; `token` is kept to be passed on."""
+
+    account_id: int
+    role: Role
+    token: str
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the caller may do what only administrators may."""
+        return self.role == "administrator"
+
+
+def require_identity(caller: Identity | None) -> Identity:
+    """Answers the caller, or raises UnauthenticatedError when nobody is signed in."""
+    if caller is None:
+        raise UnauthenticatedError("Sign in first.")
+    return caller
+
+
+def require_self_or_administrator(caller: Identity | None, account_id: int) -> Identity:
+    """Answers the caller if it is that account or an administrator; raises ForbiddenError otherwise."""
+    identity = require_identity(caller)
+    if identity.account_id != account_id and not identity.is_administrator:
+        raise ForbiddenError("This belongs to another account.")
+    return identity
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """What is written into every token and demanded of every token; `lifetime` in seconds."""
+
+    issuer: str = "ecommerce-platform"
+    audience: str = "ecommerce-platform"
+    lifetime: int = 24 * 60 * 60
+
+
+class Signer:
+    """Makes tokens with one private key, given as PEM."""
+
+    def __init__(self, key_id: str, private_pem: str, policy: TokenPolicy, clock: Callable[[], float]) -> None:
+        self._key_id = key_id
+        self._pem = private_pem
+        self._policy = policy
+        self._clock = clock
+
+    def sign(self, account_id: int, role: Role, token_id: str) -> tuple[str, int]:
+        """Answers the token and the POSIX time, in seconds, at which it expires."""
+        now = int(self._clock())
+        expires = now + self._policy.lifetime
+        claims = {
+            "iss": self._policy.issuer,
+            "aud": self._policy.audience,
+            "sub": str(account_id),
+            "role": role,
+            "jti": token_id,
+            "iat": now,
+            "exp": expires,
+        }
+        return jwt.encode(claims, self._pem, algorithm=ALGORITHM, headers={"kid": self._key_id}), expires
+
+
+class Verifier:
+    """Checks tokens against public keys that `fetch` brings; safe for many callers at once.
+
+    `fetch` answers every JWK that is still accepted. While it fails, the keys already known go on serving.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[list[PublicJwk]]],
+        policy: TokenPolicy,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch = fetch
+        self._policy = policy
+        self._clock = clock
+        self._keys: dict[str, PublicJwk] = {}
+        self._tried_at = float("-inf")
+        self._fetched_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def verify(self, token: str) -> Identity:
+        """Answers who the token stands for.
+
+        Raises UnauthenticatedError when it is not a token of ours or has expired, and UnavailableError when its key
+        is unknown and the public keys cannot be had now.
+        """
+        key = await self._key(_key_id(token))
+        claims = self._claims(token, key)
+        try:
+            account_id, role = int(claims["sub"]), claims["role"]
+        except (KeyError, TypeError, ValueError):
+            raise UnauthenticatedError("The token is not valid.") from None
+        if role not in ("customer", "administrator") or account_id < 1:
+            raise UnauthenticatedError("The token is not valid.")
+        return Identity(account_id, role, token)
+
+    async def keys(self) -> list[PublicJwk]:
+        """Answers the public keys, fetched anew when they are old; raises UnavailableError when there are none."""
+        await self._refresh_if(lambda: self._is_old)
+        if not self._keys:
+            raise UnavailableError("The public keys cannot be had now.")
+        return list(self._keys.values())
+
+    def _claims(self, token: str, key: PublicJwk) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self._policy.audience,
+                issuer=self._policy.issuer,
+                options={"require_exp": True, "require_sub": True, "require_aud": True, "leeway": LEEWAY},
+            )
+        except ExpiredSignatureError:
+            raise UnauthenticatedError("The token has expired: sign in again.") from None
+        except JWTError:
+            raise UnauthenticatedError("The token is not valid.") from None
+
+    async def _key(self, key_id: str) -> PublicJwk:
+        await self._refresh_if(lambda: key_id not in self._keys or self._is_old)
+        key = self._keys.get(key_id)
+        if key is None:
+            if self._fetched_at < self._tried_at or not self._keys:
+                raise UnavailableError("Tokens cannot be checked now.")
+            raise UnauthenticatedError("The token is not valid.")
+        return key
+
+    @property
+    def _is_old(self) -> bool:
+        return self._clock() - self._fetched_at > KEYS_LIFETIME
+
+    async def _refresh_if(self, needed: Callable[[], bool]) -> None:
+        """Fetches once for all who wait; the pause bounds how often, the lock how many at a time."""
+        if not needed():
+            return
+        async with self._lock:
+            if not needed() or self._clock() - self._tried_at < REFRESH_PAUSE:
+                return
+            self._tried_at = self._clock()
+            try:
+                keys = await self._fetch()
+            except UnavailableError:
+                return
+            self._keys = {key["kid"]: key for key in keys}
+            self._fetched_at = self._tried_at
+
+
+def _key_id(token: str) -> str:
+    """Reads the key id from the unverified header; nothing else is taken from there."""
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise UnauthenticatedError("The token is not valid.")
+    try:
+        header = jwt.get_unverified_header(token)
+    except JWTError:
+        raise UnauthenticatedError("The token is not valid.") from None
+    key_id = header.get("kid")
+    if header.get("alg") != ALGORITHM or not isinstance(key_id, str):
+        raise UnauthenticatedError("The token is not valid.")
+    return key_id
