@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from jose import ExpiredSignatureError, JWTError, jwt
+from jose import ExpiredSignatureError, JWTError, jwk, jwt
+from jose.backends.base import Key
 
 from services.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 
@@ -113,7 +114,9 @@ class Verifier:
         self._fetch = fetch
         self._policy = policy
         self._clock = clock
-        self._keys: dict[str, PublicJwk] = {}
+        self._published: list[PublicJwk] = []
+        # Built once: making a key from its coordinates costs as much as checking a signature with it.
+        self._keys: dict[str, Key] = {}
         self._tried_at = float("-inf")
         self._fetched_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -139,9 +142,9 @@ class Verifier:
         await self._refresh_if(lambda: self._is_old)
         if not self._keys:
             raise UnavailableError("The public keys cannot be had now.")
-        return list(self._keys.values())
+        return list(self._published)
 
-    def _claims(self, token: str, key: PublicJwk) -> dict[str, Any]:
+    def _claims(self, token: str, key: Key) -> dict[str, Any]:
         try:
             return jwt.decode(
                 token,
@@ -156,7 +159,7 @@ class Verifier:
         except JWTError:
             raise UnauthenticatedError("The token is not valid.") from None
 
-    async def _key(self, key_id: str) -> PublicJwk:
+    async def _key(self, key_id: str) -> Key:
         await self._refresh_if(lambda: key_id not in self._keys or self._is_old)
         key = self._keys.get(key_id)
         if key is None:
@@ -181,7 +184,8 @@ class Verifier:
                 keys = await self._fetch()
             except UnavailableError:
                 return
-            self._keys = {key["kid"]: key for key in keys}
+            self._keys = {key["kid"]: jwk.construct(dict(key), ALGORITHM) for key in keys}
+            self._published = keys
             self._fetched_at = self._tried_at
 
 

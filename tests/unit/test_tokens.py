@@ -1,0 +1,220 @@
+"""Claims about tokens: whose are accepted, whose are not, and when public keys are asked for."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from jose import jwk, jwt
+
+from services.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from services.tokens import (
+    KEYS_LIFETIME,
+    REFRESH_PAUSE,
+    Identity,
+    PublicJwk,
+    Signer,
+    TokenPolicy,
+    Verifier,
+    require_identity,
+    require_self_or_administrator,
+)
+
+POLICY = TokenPolicy(lifetime=3600)
+
+
+class Key:
+    """A private key with its id, its public half as JWK, and a signer for it."""
+
+    def __init__(self, key_id: str) -> None:
+        private = ec.generate_private_key(ec.SECP256R1())
+        self.pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+        public = private.public_key()
+        self.public_pem = public.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        ).decode()
+        self.id = key_id
+        self.jwk: PublicJwk = {
+            name: value if isinstance(value, str) else value.decode()
+            for name, value in jwk.construct(self.public_pem, "ES256").to_dict().items()
+        } | {"kid": key_id}
+
+    def sign(self, clock: Callable[[], float], policy: TokenPolicy = POLICY) -> str:
+        token, _ = Signer(self.id, self.pem, policy, clock).sign(7, "customer", "token-id")
+        return token
+
+
+class Keys:
+    """What the account service publishes; counts how often it is asked."""
+
+    def __init__(self, *keys: Key) -> None:
+        self.published = list(keys)
+        self.asked = 0
+        self.down = False
+
+    async def __call__(self) -> list[PublicJwk]:
+        self.asked += 1
+        if self.down:
+            raise UnavailableError("down")
+        return [key.jwk for key in self.published]
+
+
+class Clock:
+    """A clock that goes on only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def wall_clock() -> float:
+    """A time that python-jose, which reads the system's clock, agrees is now."""
+    import time  # noqa: PLC0415 only here: every other clock of these tests is injected
+
+    return time.time()
+
+
+@pytest.fixture
+def key() -> Key:
+    return Key("first")
+
+
+async def test_a_token_of_ours_names_its_account(key: Key) -> None:
+    """Whom a token was signed for is who it is verified as."""
+    token = key.sign(wall_clock)
+    assert await Verifier(Keys(key), POLICY).verify(token) == Identity(7, "customer", token)
+
+
+async def test_an_expired_token_says_so(key: Key) -> None:
+    """A token past its expiry is refused with a sentence that tells what to do."""
+    token = key.sign(lambda: wall_clock() - 2 * POLICY.lifetime)
+    with pytest.raises(UnauthenticatedError, match="expired: sign in again"):
+        await Verifier(Keys(key), POLICY).verify(token)
+
+
+def _segment(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def _forgeries(key: Key) -> dict[str, str]:
+    header, claims, signature = key.sign(wall_clock).split(".")
+    decoded = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    administrator = _segment(decoded | {"role": "administrator"})
+    none = _segment({"alg": "none", "kid": "first"})
+    other = Key("first")
+    hmac = jwt.encode(decoded, "a secret", algorithm="HS256", headers={"kid": "first"})
+    embedded = jwt.encode(decoded, other.pem, algorithm="ES256", headers={"kid": "first", "jwk": dict(other.jwk)})
+    return {
+        "changed claims": f"{header}.{administrator}.{signature}",
+        "alg none": f"{none}.{claims}.",
+        "alg none with a signature": f"{none}.{claims}.{signature}",
+        "another key under this id": other.sign(wall_clock),
+        "an embedded key": embedded,
+        "HS256": hmac,
+        "another issuer": key.sign(wall_clock, TokenPolicy(issuer="someone else")),
+        "another audience": key.sign(wall_clock, TokenPolicy(audience="someone else")),
+        "no signature": f"{header}.{claims}.",
+        "two parts": f"{header}.{claims}",
+        "no expiry": jwt.encode(
+            {k: v for k, v in decoded.items() if k != "exp"}, key.pem, algorithm="ES256", headers={"kid": "first"}
+        ),
+        "a role that does not exist": jwt.encode(
+            decoded | {"role": "root"}, key.pem, algorithm="ES256", headers={"kid": "first"}
+        ),
+        "a subject that is no account": jwt.encode(
+            decoded | {"sub": "-1"}, key.pem, algorithm="ES256", headers={"kid": "first"}
+        ),
+        "no key id": jwt.encode(decoded, key.pem, algorithm="ES256"),
+        "nothing": "",
+        "dots": "..",
+        "a megabyte": "a" * 1_000_000,
+        "another script": "токен.тест.проба",
+    }
+
+
+FORGERIES = sorted(_forgeries(Key("first")))
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+async def test_forgeries_are_refused(key: Key, forgery: str) -> None:
+    """No token that the account service did not sign for us is accepted, however it was made."""
+    with pytest.raises(UnauthenticatedError, match="not valid"):
+        await Verifier(Keys(key), POLICY).verify(_forgeries(key)[forgery])
+
+
+async def test_hmac_with_the_public_key_as_secret_is_refused(key: Key) -> None:
+    """The classic confusion of algorithms: the public key, which anyone has, is no secret to sign with."""
+    import hashlib  # noqa: PLC0415
+    import hmac  # noqa: PLC0415
+
+    head, claims = _segment({"alg": "HS256", "kid": "first"}), key.sign(wall_clock).split(".")[1]
+    digest = hmac.new(key.public_pem.encode(), f"{head}.{claims}".encode(), hashlib.sha256).digest()
+    token = f"{head}.{claims}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+    with pytest.raises(UnauthenticatedError, match="not valid"):
+        await Verifier(Keys(key), POLICY).verify(token)
+
+
+async def test_a_new_key_is_fetched_when_a_token_names_it(key: Key) -> None:
+    """Rotation signs no one out: the old key's tokens and the new key's are both accepted."""
+    keys, clock = Keys(key), Clock()
+    verifier = Verifier(keys, POLICY, clock)
+    await verifier.verify(key.sign(wall_clock))
+    second = Key("second")
+    keys.published.append(second)
+    clock.now += REFRESH_PAUSE
+    assert (await verifier.verify(second.sign(wall_clock))).account_id == 7
+    assert (await verifier.verify(key.sign(wall_clock))).account_id == 7
+    assert keys.asked == 2
+
+
+async def test_unknown_key_ids_cannot_flood_the_account_service(key: Key) -> None:
+    """However many unknown key ids come, the keys are asked for once in a pause."""
+    keys, clock = Keys(key), Clock()
+    verifier = Verifier(keys, POLICY, clock)
+    for n in range(50):
+        with pytest.raises(UnauthenticatedError):
+            await verifier.verify(Key(f"unknown-{n}").sign(wall_clock))
+    assert keys.asked == 1
+
+
+async def test_known_keys_go_on_serving_while_none_can_be_fetched(key: Key) -> None:
+    """With the account service down, tokens of known keys are verified; others are told to come back."""
+    keys, clock = Keys(key), Clock()
+    verifier = Verifier(keys, POLICY, clock)
+    token = key.sign(wall_clock)
+    await verifier.verify(token)
+    keys.down = True
+    clock.now += KEYS_LIFETIME + 1
+    assert (await verifier.verify(token)).account_id == 7
+    with pytest.raises(UnavailableError):
+        await verifier.verify(Key("second").sign(wall_clock))
+
+
+async def test_a_withdrawn_key_is_forgotten(key: Key) -> None:
+    """A key that is no longer published stops being accepted once the keys are fetched again."""
+    keys, clock = Keys(key), Clock()
+    verifier = Verifier(keys, POLICY, clock)
+    token = key.sign(wall_clock)
+    await verifier.verify(token)
+    keys.published = [Key("second")]
+    clock.now += KEYS_LIFETIME + 1
+    with pytest.raises(UnauthenticatedError):
+        await verifier.verify(token)
+
+
+def test_what_belongs_to_another_is_forbidden() -> None:
+    """Nobody is anonymous where it counts, and only administrators see what is not theirs."""
+    customer, administrator = Identity(7, "customer", ""), Identity(1, "administrator", "")
+    with pytest.raises(UnauthenticatedError):
+        require_identity(None)
+    assert require_self_or_administrator(customer, 7) is customer
+    assert require_self_or_administrator(administrator, 7) is administrator
+    with pytest.raises(ForbiddenError):
+        require_self_or_administrator(customer, 8)
