@@ -1,6 +1,7 @@
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.elasticsearch.common.logging.LogConfigurator;
 import org.elasticsearch.common.settings.Settings;
@@ -17,6 +18,9 @@ import org.elasticsearch.plugins.PluginsLoader;
  * Arguments are settings, {@code name=value}. SIGTERM closes the node, which flushes what it holds.
  */
 public final class Launcher {
+    /** On the class path the server is no named module, so it has no exports to hand to plugins. */
+    private static final boolean SERVER_IS_A_MODULE = false;
+
     public static void main(String[] args) throws Exception {
         Path home = Path.of(System.getProperty("es.path.home"));
         Path config = Path.of(System.getProperty("es.path.conf"));
@@ -30,7 +34,7 @@ public final class Launcher {
             InternalSettingsPreparer.prepareEnvironment(settings.build(), Map.of(), config, () -> "local");
         Files.createDirectories(home.resolve("plugins"));
         PluginsLoader plugins = PluginsLoader.createPluginsLoader(
-            PluginsLoader.loadModulesBundles(home.resolve("modules"), false), java.util.Set.of(), Map.of());
+            PluginsLoader.loadModulesBundles(home.resolve("modules"), false), Set.of(), Map.of(), SERVER_IS_A_MODULE);
         Node node = new Node(environment, plugins);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(node)));
         node.start();

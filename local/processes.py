@@ -1,0 +1,204 @@
+"""One child process: started in its own session, watched until it is ready, ended for certain.
+
+A child is sent a signal by the kernel when the thread that started it dies, whatever killed that thread, so it never
+outlives its parent (`setpriv --pdeathsig`; a preexec function would not be safe beside threads). Signals go to the whole
+tree below it: PostgreSQL puts each backend in a session of its own, where a process group does not reach.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import Signals
+
+from local.errors import StartFailedError
+from local.ports import require_free
+from local.tools import require
+from local.trees import signal_tree, tree
+
+_BETWEEN_PROBES = 0.05
+_SHOWN_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How a process is started and how it wants to be ended.
+
+    `ports` names each port it listens on; `stop_signal` is its graceful one, given `grace` seconds; `orphan_signal` is what it
+    gets when its parent dies; `as_user` gives root's children another uid, for programs that refuse root.
+    """
+
+    argv: Sequence[str]
+    ports: Mapping[str, int] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path | None = None
+    stop_signal: Signals = signal.SIGTERM
+    orphan_signal: Signals = signal.SIGKILL
+    grace: float = 30
+    as_user: bool = False
+
+
+class Process(ABC):
+    """A child that can be started, stopped, killed, paused and started again on the same data and ports.
+
+    Start it from a thread that lives as long as it should, such as the event loop's.
+    """
+
+    ready_within: float = 90
+
+    def __init__(self, name: str, log: Path) -> None:
+        """Name the process and the file that gets its output."""
+        self.name = name
+        self.log_path = log
+        self._child: subprocess.Popen[bytes] | None = None
+        self._command: Command | None = None
+
+    @abstractmethod
+    def command(self) -> Command:
+        """Answer how to start it."""
+
+    @abstractmethod
+    async def ready(self) -> bool:
+        """Tell whether it serves; may raise OSError while it does not."""
+
+    async def prepare(self) -> None:
+        """Make what the process needs on disk; called before each start."""
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there (also while it is paused)."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The id of the running process; raises StartFailedError where there is none."""
+        if self._child is None or self._child.poll() is not None:
+            raise StartFailedError(f"{self.name} is not running")
+        return self._child.pid
+
+    async def start(self) -> None:
+        """Start it and wait until it serves; raise PortTakenError or StartFailedError, leaving nothing behind."""
+        if self.running:
+            return
+        await self.prepare()
+        self._command = self.command()
+        for what, port in self._command.ports.items():
+            require_free(what, port)
+        self._child = self._spawn(self._command)
+        try:
+            await self._until_ready()
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> None:
+        """Ask it to end; after its grace period, make it. Answers once nothing of it is left."""
+        child, command = self._child, self._command
+        if child is None or command is None:
+            return
+        members = tree(child.pid)
+        if child.poll() is None:
+            signal_tree(members, signal.SIGCONT)
+            child.send_signal(command.stop_signal)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wait(), command.grace)
+        await self._sweep(child)
+
+    async def kill(self) -> None:
+        """End it and all its children by SIGKILL, as a power cut would."""
+        if self._child is not None:
+            await self._sweep(self._child)
+
+    async def restart(self) -> None:
+        """Stop it and start it again on the same data and ports."""
+        await self.stop()
+        await self.start()
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        signal_tree(tree(self.pid), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on."""
+        signal_tree(tree(self.pid), signal.SIGCONT)
+
+    async def wait(self) -> int:
+        """Wait until the process ends, and answer its exit code (minus the signal's number for a killed one)."""
+        child = self._child
+        if child is None:
+            raise StartFailedError(f"{self.name} was not started")
+        code = child.poll()
+        if code is not None:
+            return code
+        handle, loop, ended = os.pidfd_open(child.pid), asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(handle, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+        return child.wait()
+
+    def last_log_lines(self, count: int = _SHOWN_LOG_LINES) -> str:
+        """Answer the end of its log, each line indented."""
+        with suppress(FileNotFoundError):
+            lines = self.log_path.read_text(errors="replace").splitlines()[-count:]
+            return "\n".join(f"    {line}" for line in lines)
+        return ""
+
+    def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(
+                wrapped(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=command.directory,
+                env={**os.environ, **command.environment},
+                start_new_session=True,
+            )
+
+    async def _until_ready(self) -> None:
+        ended, serves = asyncio.create_task(self.wait()), asyncio.create_task(self._probe())
+        try:
+            await asyncio.wait({ended, serves}, timeout=self.ready_within, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise self._failed(f"ended with code {ended.result()} before it was ready")
+            if not serves.done():
+                raise self._failed(f"did not answer within {self.ready_within:.0f} s")
+            serves.result()
+        finally:
+            ended.cancel()
+            serves.cancel()
+
+    async def _probe(self) -> None:
+        while True:
+            with suppress(OSError, TimeoutError, EOFError):
+                if await asyncio.wait_for(self.ready(), timeout=5):
+                    return
+            await asyncio.sleep(_BETWEEN_PROBES)
+
+    def _failed(self, what: str) -> StartFailedError:
+        return StartFailedError(f"{self.name} {what}. The end of {self.log_path}:\n{self.last_log_lines()}")
+
+    async def _sweep(self, child: subprocess.Popen[bytes]) -> None:
+        """Kill what is left of the child, its tree and its process group, and wait for it."""
+        if child.poll() is None:
+            signal_tree(tree(child.pid), signal.SIGKILL)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await self.wait()
+
+
+def wrapped(command: Command) -> list[str]:
+    """Answer the full command line, behind programs that each replace themselves: the child's pid is the program's own."""
+    other_user = ["--user", "--map-user=1000", "--map-group=1000", "--"]
+    user = [require("unshare"), *other_user] if command.as_user and os.geteuid() == 0 else []
+    leash = [require("setpriv"), "--pdeathsig", command.orphan_signal.name.removeprefix("SIG"), "--"]
+    return [*user, *leash, *command.argv]

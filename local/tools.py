@@ -1,0 +1,47 @@
+"""Programs and libraries that must come from the host, and how to get each."""
+
+import ctypes
+import ctypes.util
+import shutil
+from pathlib import Path
+
+from local.errors import ToolMissingError
+
+HOW_TO_GET = {
+    "mvn": "apt-get install maven",
+    "java": "apt-get install default-jre-headless (only Maven needs it)",
+    "uv": "pipx install uv, or pip install uv",
+    "setpriv": "apt-get install util-linux",
+    "unshare": "apt-get install util-linux",
+    "libzstd": "apt-get install libzstd1",
+}
+
+
+def missing(name: str) -> ToolMissingError:
+    """Answer the error that names the tool and the command that brings it."""
+    return ToolMissingError(f"{name} is missing on this host. To get it: {HOW_TO_GET[name]}")
+
+
+def require(name: str) -> str:
+    """Answer the path of a program; raise ToolMissingError where there is none."""
+    path = shutil.which(name)
+    if path is None:
+        raise missing(name)
+    return path
+
+
+def zstd_library() -> Path:
+    """Answer the file of the host's libzstd, which Elasticsearch loads for its index files; raise ToolMissingError.
+
+    The dynamic loader knows where it is but tells only a bare name, so it is loaded here and looked up in our own memory map.
+    """
+    name = ctypes.util.find_library("zstd") or "libzstd.so.1"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        raise missing("libzstd") from None
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = Path(line.split(maxsplit=5)[-1])
+        if path.name.startswith("libzstd.so"):
+            return path
+    raise missing("libzstd")
