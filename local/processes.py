@@ -1,8 +1,8 @@
 """One child process: started in its own session, watched until it is ready, ended for certain.
 
 A child is sent a signal by the kernel when the thread that started it dies, whatever killed that thread, so it never
-outlives its parent (`setpriv --pdeathsig`; a preexec function would not be safe beside threads). Signals go to the whole
-tree below it: PostgreSQL puts each backend in a session of its own, where a process group does not reach.
+outlives its parent (`setpriv --pdeathsig`; a preexec function would not be safe beside threads). Signals go to the
+whole tree below it: PostgreSQL puts each backend in a session of its own, where a process group does not reach.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ _SHOWN_LOG_LINES = 20
 class Command:
     """How a process is started and how it wants to be ended.
 
-    `ports` names each port it listens on; `stop_signal` is its graceful one, given `grace` seconds; `orphan_signal` is what it
-    gets when its parent dies; `as_user` gives root's children another uid, for programs that refuse root.
+    `ports` names each port it listens on; `stop_signal` is its graceful one, given `grace` seconds; `orphan_signal` is
+    what it gets when its parent dies; `as_user` gives root's children another uid, for programs that refuse root.
     """
 
     argv: Sequence[str]
@@ -66,7 +66,7 @@ class Process(ABC):
     async def ready(self) -> bool:
         """Tell whether it serves; may raise OSError while it does not."""
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # noqa: B027 (most have nothing to prepare)
         """Make what the process needs on disk; called before each start."""
 
     @property
@@ -197,7 +197,7 @@ class Process(ABC):
 
 
 def wrapped(command: Command) -> list[str]:
-    """Answer the full command line, behind programs that each replace themselves: the child's pid is the program's own."""
+    """Answer the full command line, behind programs that each replace themselves: the pid is the command's own."""
     other_user = ["--user", "--map-user=1000", "--map-group=1000", "--"]
     user = [require("unshare"), *other_user] if command.as_user and os.geteuid() == 0 else []
     leash = [require("setpriv"), "--pdeathsig", command.orphan_signal.name.removeprefix("SIG"), "--"]

@@ -33,7 +33,7 @@ def require(name: str) -> str:
 def zstd_library() -> Path:
     """Answer the file of the host's libzstd, which Elasticsearch loads for its index files; raise ToolMissingError.
 
-    The dynamic loader knows where it is but tells only a bare name, so it is loaded here and looked up in our own memory map.
+    The dynamic loader knows where it is but tells only a bare name: it is loaded here and found in our own memory map.
     """
     name = ctypes.util.find_library("zstd") or "libzstd.so.1"
     try:
