@@ -15,8 +15,9 @@ import psutil
 
 from local.platform import Platform
 from tests.bench import cpu, wrk
-from tests.bench.data import GraphQL, load
+from tests.bench.data import load
 from tests.bench.scenarios import Scenario, expected_bodies, scenarios
+from tests.client import SEARCH, GraphQL
 
 CONCURRENCIES = (1, 16, 64)
 # Seconds of load before the counted ones: connections, caches and statements are warm.
@@ -54,7 +55,7 @@ async def bench(seconds: int, only: str) -> bool:
         print(
             f"loaded in {time.monotonic() - started:.0f} s: {len(made.products)} products, {len(made.tokens)} accounts"
         )
-        administrator = await _administrator(platform, ask)
+        administrator = await ask.login(platform.administrator_email, platform.administrator_password)
         await _until_searchable(ask, len(made.products))
         print(HEAD)
         good = True
@@ -66,19 +67,11 @@ async def bench(seconds: int, only: str) -> bool:
         return good
 
 
-async def _administrator(platform: Platform, ask: GraphQL) -> str:
-    account = {"email": platform.administrator_email, "password": platform.administrator_password}
-    query = "mutation($a: LoginInput!) { login(account: $a) { token } }"
-    token: str = (await ask(query, {"a": account}))["login"]["token"]
-    return token
-
-
 async def _until_searchable(ask: GraphQL, products: int) -> None:
     """Waits until the index has caught up with the last product that was made."""
-    query = "query($q: String) { product(query: $q) { name } }"
     async with asyncio.timeout(60):
         while True:
-            found = await ask(query, {"q": f"velvet lantern {products - 1}"})
+            found = await ask(SEARCH, {"q": f"velvet lantern {products - 1}"})
             if any(product["name"].endswith(f" {products - 1}") for product in found["product"]):
                 return
             await asyncio.sleep(0.2)

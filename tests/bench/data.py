@@ -1,13 +1,12 @@
 """The data set: 2,000 products, 200 accounts, 5 orders of 3 products for each, made through GraphQL like a client's."""
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import httpx
+from tests.client import CREATE_ORDER, CREATE_PRODUCT, GraphQL
 
 PRODUCTS = 2_000
 ACCOUNTS = 200
@@ -29,30 +28,6 @@ class Dataset:
 
     products: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-
-
-class GraphQL:
-    """A client that refuses any answer with errors in it."""
-
-    def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=WIDTH))
-
-    async def __call__(self, query: str, variables: dict[str, Any], token: str | None = None) -> dict[str, Any]:
-        """Answers `data`; raises RuntimeError with the errors where there are some."""
-        data: dict[str, Any] = json.loads(await self.body(query, variables, token))["data"]
-        return data
-
-    async def body(self, query: str, variables: dict[str, Any], token: str | None = None) -> str:
-        """Answers the body as it was sent; raises RuntimeError with the errors where there are some."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = await self._client.post("", json={"query": query, "variables": variables}, headers=headers)
-        if answer.status_code != httpx.codes.OK or answer.json().get("errors"):
-            raise RuntimeError(f"{answer.status_code}: {answer.text}")
-        return answer.text
-
-    async def close(self) -> None:
-        """Closes its connections."""
-        await self._client.aclose()
 
 
 async def load(ask: GraphQL) -> Dataset:
@@ -79,9 +54,8 @@ async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None
 
 
 async def _register(ask: GraphQL, made: Dataset, number: int) -> None:
-    account = {"name": f"Buyer {number}", "email": f"buyer{number}@example.com", "password": PASSWORD}
-    query = "mutation($a: RegisterInput!) { register(account: $a) { token } }"
-    made.tokens[account["email"]] = (await ask(query, {"a": account}))["register"]["token"]
+    email = f"buyer{number}@example.com"
+    made.tokens[email] = await ask.register(email, PASSWORD, f"Buyer {number}")
 
 
 async def _create(ask: GraphQL, made: Dataset, number: int, token: str) -> None:
@@ -91,11 +65,10 @@ async def _create(ask: GraphQL, made: Dataset, number: int, token: str) -> None:
         "description": f"A {noun} made of {adjective}, number {number} of the series, packed with care.",
         "price": (number % 5_000 + 99) / 100,
     }
-    query = "mutation($p: CreateProductInput!) { createProduct(product: $p) { id price } }"
-    answer = (await ask(query, {"p": product}, token))["createProduct"]
+    answer = (await ask(CREATE_PRODUCT, {"p": product}, token))["createProduct"]
     made.products[answer["id"]] = answer["price"]
 
 
 async def _order(ask: GraphQL, token: str, product_ids: list[str]) -> None:
     order = {"products": [{"id": product_id, "quantity": 1} for product_id in product_ids]}
-    await ask("mutation($o: OrderInput!) { createOrder(order: $o) { id } }", {"o": order}, token)
+    await ask(CREATE_ORDER, {"o": order}, token)
