@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from shutil import copyfile
 
-from local.cache import obtain
-from local.errors import FetchFailedError
+from local.cache import cache_directory, obtain
+from local.errors import FetchFailedError, ToolMissingError
 from local.maven import copy_jars
 from local.progress import Report
-from local.tools import require, zstd_library
+from local.tools import require, require_all, zstd_library
 
 POSTGRES = "18.3.0"
 KAFKA = "4.2.0"
@@ -30,6 +30,26 @@ ECJ = "3.46.100"
 _LAUNCHER = Path(__file__).with_name("Launcher.java")
 _NETTY = "transport-netty4"
 _ARM = platform.machine() in {"aarch64", "arm64"}
+
+
+def check_tools() -> None:
+    """Raise ToolMissingError for the host's tools that are wanted, before anything is downloaded.
+
+    Those that only download are wanted as long as the cache lacks something.
+    """
+    if sys.platform != "linux":
+        raise ToolMissingError("the platform runs as processes on Linux only; elsewhere use `make up`")
+    require_all("setpriv", "unshare")
+    wanted = (
+        f"java-{JAVA}",
+        f"postgresql-{POSTGRES}",
+        f"kafka-{KAFKA}",
+        f"elasticsearch-{ELASTICSEARCH}",
+        f"ecj-{ECJ}",
+    )
+    if not all((cache_directory() / key).is_dir() for key in wanted):
+        require_all("uv", "mvn", "java")
+        zstd_library()
 
 
 def java(report: Report) -> Path:

@@ -50,6 +50,8 @@ def obtain(key: str, build: Callable[[Path], None], report: Report) -> Path:
 
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:
+    for abandoned in folder.parent.glob(f".{folder.name}-*"):  # by a run that was killed; we hold the lock
+        shutil.rmtree(abandoned, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         build(staging)

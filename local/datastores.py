@@ -21,7 +21,7 @@ from local.elasticsearch import Elasticsearch
 from local.kafka import Kafka
 from local.ports import free_ports
 from local.postgres import Postgres
-from local.processes import Process
+from local.processes import Process, all_at_once
 from local.progress import Report, silent
 
 # Not the ports people know by heart: those are often taken by a server of the host's own.
@@ -51,6 +51,13 @@ class Layout:
     def logs(self) -> Path:
         """The folder of the log files."""
         return self.folder / "logs"
+
+
+async def started(process: Process, report: Report) -> None:
+    """Start a process and report how long it took."""
+    began = monotonic()
+    await process.start()
+    report(f"  {process.name:<28} ready    {monotonic() - began:5.1f} s")
 
 
 class Datastores:
@@ -97,24 +104,17 @@ class Datastores:
 
     def fetch(self) -> None:
         """Bring what the cache lacks; raises ToolMissingError or FetchFailedError."""
+        artifacts.check_tools()
         _ = self.all
 
     async def start(self) -> None:
         """Start all at once and wait until each serves; where one fails, the others are ended again."""
         await asyncio.to_thread(self.fetch)
         try:
-            async with asyncio.TaskGroup() as group:
-                for process in self.all:
-                    group.create_task(self.start_one(process))
-        except BaseExceptionGroup as failures:
+            await all_at_once(*(started(process, self._report) for process in self.all))
+        except BaseException:
             await self.stop()
-            raise failures.exceptions[0] from None
-
-    async def start_one(self, process: Process) -> None:
-        """Start one and report how long it took."""
-        began = monotonic()
-        await process.start()
-        self._report(f"  {process.name:<28} ready    {monotonic() - began:5.1f} s")
+            raise
 
     async def stop(self) -> None:
         """End all, gracefully where they can; the data stays."""

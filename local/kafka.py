@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import secrets
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Kafka(Process):
         """Write the settings; give a new data folder its cluster id, which it keeps."""
         (self._data / "tmp").mkdir(parents=True, exist_ok=True)
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
-        if not (self._logs / "meta.properties").exists():
+        if not self._formatted.exists():
             await asyncio.to_thread(self._format)
 
     def command(self) -> Command:
@@ -53,6 +54,11 @@ class Kafka(Process):
     @property
     def _logs(self) -> Path:
         return self._data / "logs"
+
+    @property
+    def _formatted(self) -> Path:
+        """Written last: a formatting that was interrupted is done again."""
+        return self._data / "formatted"
 
     def _jvm(self) -> list[str]:
         flags = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "--sun-misc-unsafe-memory-access=allow"]
@@ -75,11 +81,13 @@ class Kafka(Process):
         }
 
     def _format(self) -> None:
+        shutil.rmtree(self._logs, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(b"e" + secrets.token_bytes(15)).decode().rstrip("=")
         tool = [*self._jvm(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
         done = subprocess.run(tool, check=False, capture_output=True, text=True)
         if done.returncode:
             raise StartFailedError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+        self._formatted.write_text(cluster)
 
 
 # What the defaults set for a cluster of three and many consumers, sized for one node with a 512 MB heap: internal

@@ -5,6 +5,7 @@ The server refuses root; for root it runs in a user namespace, where it has anot
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -52,7 +53,7 @@ class Postgres(Process):
     async def prepare(self) -> None:
         """Make the cluster at first start, and clear what a killed server left."""
         keep(self._password_file, token)
-        if not (self._data / "PG_VERSION").exists():
+        if not self._data.exists():
             await asyncio.to_thread(self._initialise)
         self._remove_stale_lock()
 
@@ -95,11 +96,13 @@ class Postgres(Process):
 
     def _initialise(self) -> None:
         """Make the cluster. Its collation is PostgreSQL's own C.UTF-8, so that the host's locales do not matter."""
-        self._data.mkdir(parents=True, exist_ok=True)
+        draft = self._data.with_name("cluster.new")  # renamed when complete: initdb may be interrupted
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
         locale = ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
         command = Command(
             [
-                *(str(self._binaries / "initdb"), "-D", str(self._data), f"--username={_USER}", *locale),
+                *(str(self._binaries / "initdb"), "-D", str(draft), f"--username={_USER}", *locale),
                 *("--auth=scram-sha-256", f"--pwfile={self._password_file}", "--no-sync"),
             ],
             as_user=True,
@@ -109,6 +112,7 @@ class Postgres(Process):
         )
         if done.returncode:
             raise StartFailedError(f"initdb failed:\n{done.stdout}{done.stderr}")
+        draft.rename(self._data)
 
     def _remove_stale_lock(self) -> None:
         """Remove a killed server's postmaster.pid: its pid may be another program's now, which stops PostgreSQL."""

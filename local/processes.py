@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,7 @@ class Process(ABC):
         """Start it and wait until it serves; raise PortTakenError or StartFailedError, leaving nothing behind."""
         if self.running:
             return
+        await self.kill()  # what an earlier run of it may have left, such as workers of a master that died
         await self.prepare()
         self._command = self.command()
         for what, port in self._command.ports.items():
@@ -194,6 +195,44 @@ class Process(ABC):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         await self.wait()
+
+
+class Job(Process):
+    """A child that does one thing and ends."""
+
+    def __init__(self, name: str, log: Path, command: Command) -> None:
+        """Name it, with its log and how to start it."""
+        super().__init__(name, log)
+        self._job = command
+
+    def command(self) -> Command:
+        """Answer how to start it."""
+        return self._job
+
+    async def ready(self) -> bool:
+        """A job has nothing to wait for but its end."""
+        return True
+
+    async def run(self) -> None:
+        """Run it to its end; raise StartFailedError with the end of its log when it fails."""
+        self._child = self._spawn(self._job)
+        try:
+            code = await self.wait()
+        except BaseException:
+            await self.kill()
+            raise
+        if code:
+            raise self._failed(f"failed with code {code}")
+
+
+async def all_at_once(*tasks: Coroutine[object, object, None]) -> None:
+    """Run them together; at the first failure cancel the others, wait for them, and raise that failure alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def wrapped(command: Command) -> list[str]:

@@ -17,9 +17,11 @@ HOW_TO_GET = {
 }
 
 
-def missing(name: str) -> ToolMissingError:
-    """Answer the error that names the tool and the command that brings it."""
-    return ToolMissingError(f"{name} is missing on this host. To get it: {HOW_TO_GET[name]}")
+def missing(*names: str) -> ToolMissingError:
+    """Answer the error that names the tools and what brings each."""
+    return ToolMissingError(
+        "\n".join(f"{name} is missing on this host. To get it: {HOW_TO_GET[name]}" for name in names)
+    )
 
 
 def require(name: str) -> str:
@@ -28,6 +30,13 @@ def require(name: str) -> str:
     if path is None:
         raise missing(name)
     return path
+
+
+def require_all(*names: str) -> None:
+    """Raise one ToolMissingError for all the programs that are not there."""
+    absent = [name for name in names if shutil.which(name) is None]
+    if absent:
+        raise missing(*absent)
 
 
 def zstd_library() -> Path:

@@ -1,0 +1,87 @@
+"""The platform's services, one row each, and the environment that every row comes to.
+
+A new service is a new row. Ports are those of `make dev`; tests choose free ones under the same names.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one service is and needs.
+
+    `calls` names the services whose addresses it is given; `http` says that it serves HTTP (with its metrics on the same
+    port) instead of gRPC; `database` that it has one, with migrations; `signs_in` that it holds the platform's credentials.
+    """
+
+    name: str
+    port: int
+    calls: tuple[str, ...] = ()
+    http: bool = False
+    database: bool = False
+    kafka: bool = True
+    search: bool = False
+    signs_in: bool = False
+
+    @property
+    def module(self) -> str:
+        """What Python runs."""
+        return f"services.{self.name}"
+
+
+SERVICES = (
+    Service("account", 15051, database=True, kafka=False, signs_in=True),
+    Service("product", 15052, calls=("account",), database=True, search=True),
+    Service("order", 15053, calls=("account", "product"), database=True),
+    Service("gateway", 8080, calls=("account", "product", "order"), http=True),
+)
+METRICS = 100  # a gRPC service's metrics are this far above its own port
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything is: ports on loopback by listener's name, and the datastores as the services see them."""
+
+    ports: Mapping[str, int]
+    databases: Mapping[str, str] = field(default_factory=dict)
+    kafka: str = ""
+    elasticsearch: str = ""
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    log_format: str = "json"
+
+
+def instances(service: Service, count: int) -> Iterator[str]:
+    """Yield the names of a service's instances: `gateway`, `gateway-2`, `gateway-3`."""
+    yield service.name
+    yield from (f"{service.name}-{number}" for number in range(2, count + 1))
+
+
+def listeners(service: Service, instance: str) -> Iterator[tuple[str, int]]:
+    """Yield the name and the usual port of each listener of an instance."""
+    yield instance, service.port
+    if not service.http:
+        yield f"{instance}-metrics", service.port + METRICS
+
+
+def environment(service: Service, instance: str, at: Addresses) -> dict[str, str]:
+    """Answer every variable that an instance of a service is given."""
+    given = {"LOG_FORMAT": at.log_format, **_listening(service, instance, at)}
+    given |= {f"{name.upper()}_ADDRESS": f"127.0.0.1:{at.ports[name]}" for name in service.calls if name in at.ports}
+    if service.database:
+        given["DATABASE_URL"] = at.databases[service.name]
+    if service.kafka:
+        given["KAFKA_BOOTSTRAP_SERVERS"] = at.kafka
+    if service.search:
+        given["ELASTICSEARCH_URL"] = at.elasticsearch
+    if service.signs_in:
+        given |= at.credentials
+    return given
+
+
+def _listening(service: Service, instance: str, at: Addresses) -> dict[str, str]:
+    port = str(at.ports[instance])
+    if service.http:
+        return {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": port}
+    metrics = str(at.ports[f"{instance}-metrics"])
+    return {"GRPC_HOST": "127.0.0.1", "GRPC_PORT": port, "METRICS_HOST": "127.0.0.1", "METRICS_PORT": metrics}
