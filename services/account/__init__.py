@@ -1,0 +1,1 @@
+"""Accounts: people, their passwords, and the tokens that prove who they are."""

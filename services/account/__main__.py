@@ -1,0 +1,181 @@
+"""Starts the account service, or one of its commands; nothing else reads the environment.
+
+serve          answers gRPC until it is told to stop
+migrate        brings the database to the newest schema, then makes the administrator that the settings name
+rotate-keys    has the signing key followed by a new one; nobody is signed out
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import stamina
+import structlog
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+from sqlalchemy.exc import ProgrammingError
+
+from services import database, rpc, runtime, telemetry
+from services.account.keyring import KeyRing, UnreadableKeyError
+from services.account.models import metadata
+from services.account.passwords import Argon2Passwords
+from services.account.rotation import RotationRules
+from services.account.server import AccountServer
+from services.account.service import Accounts
+from services.account.settings import (
+    AdministratorSettings,
+    DatabaseSettings,
+    KeySettings,
+    ServeSettings,
+)
+from services.account.store import PostgresAccounts, PostgresKeys
+from services.database import Database
+from services.errors import EcommerceError, UnavailableError
+from services.tokens import Verifier
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=BaseSettings)
+
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+# Seconds that a start waits for the database to answer.
+_PATIENCE: Final = 60.0
+
+
+def main() -> None:
+    """Does what the command line asks for; a fault that its reader can mend is one line, and exit status 1."""
+    commands: dict[str, Callable[[], None]] = {"serve": _serve, "migrate": _migrate, "rotate-keys": _rotate_keys}
+    parser = argparse.ArgumentParser(prog="python -m services.account", description=__doc__)
+    parser.add_argument("command", choices=commands)
+    command = commands[parser.parse_args().command]
+    with _explained():
+        command()
+
+
+def _serve() -> None:
+    settings = _read(ServeSettings)
+    telemetry.start("account", _read(telemetry.TelemetrySettings))
+    asyncio.run(_serving(settings))
+
+
+async def _serving(settings: ServeSettings) -> None:
+    passwords = Argon2Passwords(threads=settings.hashing_threads, waiting=settings.hashing_waiting)
+    async with _database(settings, settings.database_pool_size) as store:
+        ring = _key_ring(store, settings)
+        async for attempt in stamina.retry_context(on=UnavailableError, attempts=None, timeout=_PATIENCE, wait_max=2):
+            with attempt:
+                await ring.run_once()
+        accounts = Accounts(PostgresAccounts(store), passwords, ring, _now)
+        server = rpc.Server(
+            rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
+            AccountServer(accounts, ring),
+            verifier=Verifier(ring.public_keys, settings.token_policy),
+            readiness=lambda: _missing(store),
+        )
+        await runtime.serve(server, ring)
+    passwords.close()
+
+
+async def _missing(store: Database) -> list[str]:
+    try:
+        await store.ping()
+    except UnavailableError:
+        return ["PostgreSQL"]
+    return []
+
+
+def _migrate() -> None:
+    settings, administrator = _read(DatabaseSettings), _read(AdministratorSettings)
+    _start_telemetry_of_a_command()
+    database.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, metadata)
+    if administrator.admin_email:
+        asyncio.run(_ensure_administrator(settings, administrator))
+
+
+async def _ensure_administrator(settings: DatabaseSettings, administrator: AdministratorSettings) -> None:
+    passwords = Argon2Passwords(threads=1, waiting=1)
+    async with _database(settings) as store:
+        made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
+            administrator.admin_name, administrator.admin_email, administrator.admin_password.get_secret_value()
+        )
+    passwords.close()
+    log.info("administrator made" if made else "administrator is there already")
+
+
+def _rotate_keys() -> None:
+    settings = _read(KeySettings)
+    _start_telemetry_of_a_command()
+    asyncio.run(_rotating(settings))
+
+
+async def _rotating(settings: KeySettings) -> None:
+    async with _database(settings) as store:
+        key = await _key_ring(store, settings).rotate()
+    sys.stdout.write(f"{key.id} signs from {key.signs_from.isoformat(timespec='seconds')}\n")
+
+
+class _NoTokens:
+    """For commands, which sign nobody in."""
+
+    async def issue(self, _account_id: int, _role: str, /) -> tuple[str, datetime]:
+        raise UnavailableError("Nobody can be signed in by this command.")
+
+
+def _key_ring(store: Database, settings: KeySettings) -> KeyRing:
+    rules = RotationRules(timedelta(days=settings.key_rotation_days), timedelta(seconds=settings.token_lifetime))
+    keys = PostgresKeys(store, settings.cipher)
+    return KeyRing(keys, rules, settings.token_policy, _now, lambda: str(uuid.uuid4()))
+
+
+@contextlib.asynccontextmanager
+async def _database(settings: DatabaseSettings, pool_size: int = 1) -> AsyncIterator[Database]:
+    store = Database(settings.database_url.get_secret_value(), pool_size=pool_size, application_name="account")
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _start_telemetry_of_a_command() -> None:
+    """Serves no metrics: nobody scrapes what ends in a second, and the port may be the running service's."""
+    telemetry.start("account", _read(telemetry.TelemetrySettings).model_copy(update={"metrics_port": 0}))
+
+
+def _read(settings: type[S]) -> S:
+    try:
+        return settings()
+    except ValidationError as error:
+        faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        raise SystemExit(f"account: {faults}") from None
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turns what the person who starts this can mend into one line."""
+    try:
+        yield
+    except UnreadableKeyError as error:
+        raise SystemExit(
+            f"account: KEY_ENCRYPTION_KEY does not open the signing key {error} in the database: "
+            "give the key that it was stored with, too (several are separated by commas)."
+        ) from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
+            raise
+        raise SystemExit("account: the database has no tables yet: run `python -m services.account migrate`.") from None
+    except EcommerceError as error:
+        raise SystemExit(f"account: {error.message}") from None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What the account service takes from its environment, by command."""
+
+import os
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.account.encryption import KeyCipher
+from services.tokens import TokenPolicy
+
+_POLICY = TokenPolicy()
+
+
+class DatabaseSettings(BaseSettings):
+    """What every command needs."""
+
+    # What was given is never repeated in an error: there are passwords in it.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    database_url: SecretStr
+
+
+class AdministratorSettings(BaseSettings):
+    """The administrator to be made by `migrate`; none when the address is empty."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    admin_email: str = ""
+    admin_password: SecretStr = SecretStr("")
+    admin_name: str = "Administrator"
+
+
+class KeySettings(DatabaseSettings):
+    """What is needed to handle signing keys."""
+
+    # 32 random bytes in base64; several are separated by commas, the one to encrypt with first.
+    key_encryption_key: Annotated[list[SecretStr], NoDecode]
+    key_rotation_days: int = Field(default=30, ge=1, le=3650)
+    token_issuer: str = Field(default=_POLICY.issuer, min_length=1)
+    token_audience: str = Field(default=_POLICY.audience, min_length=1)
+    # Seconds.
+    token_lifetime: int = Field(default=_POLICY.lifetime, ge=60, le=365 * 24 * 60 * 60)
+
+    @field_validator("key_encryption_key", mode="before")
+    @classmethod
+    def _separated(cls, value: str) -> list[str]:
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _usable(cls, value: list[SecretStr]) -> list[SecretStr]:
+        KeyCipher([key.get_secret_value() for key in value])
+        return value
+
+    @property
+    def cipher(self) -> KeyCipher:
+        """What encrypts the signing keys."""
+        return KeyCipher([key.get_secret_value() for key in self.key_encryption_key])
+
+    @property
+    def token_policy(self) -> TokenPolicy:
+        """What is written into every token."""
+        return TokenPolicy(self.token_issuer, self.token_audience, self.token_lifetime)
+
+
+class HashingSettings(BaseSettings):
+    """How much hashing happens at once; each thread takes a core and 19 MiB while it works."""
+
+    hashing_threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    # Callers that may wait for a thread: at 30 ms a hash the last of them is served in two seconds.
+    hashing_waiting: int = Field(default_factory=lambda given: 64 * given["hashing_threads"], ge=0)
+
+
+class ServeSettings(KeySettings, HashingSettings):
+    """What `serve` needs."""
+
+    database_pool_size: int = Field(default=10, ge=1, le=100)
+    grpc_host: str = "0.0.0.0"  # noqa: S104 a pod's port is reached from outside of it
+    grpc_port: int = Field(default=8080, ge=0, le=65535)
