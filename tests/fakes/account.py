@@ -41,7 +41,9 @@ class FakeAccounts:
 
     async def by_ids(self, ids: Sequence[int]) -> list[Account]:
         await self._answers()
-        return [_account(account_id, self._rows[account_id]) for account_id in sorted(set(ids)) if account_id in self._rows]
+        return [
+            _account(account_id, self._rows[account_id]) for account_id in sorted(set(ids)) if account_id in self._rows
+        ]
 
     async def page(self, skip: int, take: int) -> list[Account]:
         await self._answers()
@@ -64,9 +66,11 @@ class FakeKeys:
         self.available = True
         self.reads = 0
         self.changes = 0
+        self.was_read = asyncio.Event()
 
     async def read(self) -> list[SigningKey]:
         self.reads += 1
+        self.was_read.set()
         await self._answers()
         return list(self._keys.values())
 

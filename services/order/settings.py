@@ -1,0 +1,36 @@
+"""What the order service takes from its environment, by command."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.tokens import TokenPolicy
+
+_POLICY = TokenPolicy()
+
+
+class DatabaseSettings(BaseSettings):
+    """What every command needs."""
+
+    # What was given is never repeated in an error: there is a password in it.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    database_url: SecretStr
+
+
+class ServeSettings(DatabaseSettings):
+    """What `serve` needs."""
+
+    kafka_bootstrap_servers: str = Field(min_length=1)
+    # Each "host:port".
+    account_address: str = Field(min_length=1)
+    product_address: str = Field(min_length=1)
+    database_pool_size: int = Field(default=10, ge=1, le=100)
+    grpc_host: str = "0.0.0.0"  # noqa: S104 a pod's port is reached from outside of it
+    grpc_port: int = Field(default=8080, ge=0, le=65535)
+    token_issuer: str = Field(default=_POLICY.issuer, min_length=1)
+    token_audience: str = Field(default=_POLICY.audience, min_length=1)
+
+    @property
+    def token_policy(self) -> TokenPolicy:
+        """What is demanded of every token."""
+        return TokenPolicy(self.token_issuer, self.token_audience)
