@@ -1,0 +1,127 @@
+"""The gateway's HTTP address: GraphQL, its playground, the public keys, and what operators and probes ask for."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request, Response, asgi, get
+from litestar.config.cors import CORSConfig
+from litestar.exceptions import HTTPException
+from litestar.types import Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from services.errors import EcommerceError, InvalidError, NotFoundError, UnavailableError
+from services.gateway.endpoint import Endpoint
+from services.gateway.failures import tell_alone
+from services.gateway.health import Drain, Readiness
+from services.gateway.playground import asset, playground
+from services.tokens import Verifier
+
+# For everything that is not the playground: nothing here is a page, and nothing may be framed or guessed at.
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(  # noqa: PLR0913 the parts of the address
+    endpoint: Endpoint,
+    *,
+    readiness: Readiness,
+    drain: Drain,
+    verifier: Verifier,
+    registry: Callable[[], CollectorRegistry],
+    cors_origins: list[str],
+    with_playground: bool = True,
+) -> Litestar:
+    """Answers the ASGI application; `cors_origins` are the other origins whose pages may call it, with cookies."""
+    handlers = [_graphql(endpoint), _jwks(verifier), _healthz, _readyz(readiness, drain), _metrics(registry)]
+    return Litestar(
+        [*handlers, *((playground, asset) if with_playground else ())],
+        cors_config=_cors(cors_origins) if cors_origins else None,
+        response_headers=SECURITY_HEADERS,
+        exception_handlers={Exception: _refuse},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _graphql(endpoint: Endpoint) -> Any:
+    @asgi("/graphql", copy_scope=False)
+    async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoint(scope, receive, send)
+
+    return graphql
+
+
+def _jwks(verifier: Verifier) -> Any:
+    @get("/.well-known/jwks.json")
+    async def jwks() -> Response[bytes]:
+        """Answers the public keys of every token that is still accepted (RFC 7517)."""
+        keys = [{**key, "use": "sig", "alg": "ES256"} for key in await verifier.keys()]
+        # A new key is published long before it signs, so five minutes are never too old.
+        return _json({"keys": keys}, cache_control="public, max-age=300")
+
+    return jwks
+
+
+@get("/healthz", sync_to_thread=False)
+def _healthz() -> Response[bytes]:
+    """Answers while the process is alive, whatever else is not."""
+    return _json({"status": "alive"})
+
+
+def _readyz(readiness: Readiness, drain: Drain) -> Any:
+    @get("/readyz")
+    async def readyz() -> Response[bytes]:
+        """Answers 200 when requests can be served, or 503 with the names of what is missing."""
+        if drain.started:
+            return _json({"status": "stopping", "missing": []}, status=503)
+        missing = await readiness.missing()
+        if missing:
+            return _json({"status": "not ready", "missing": missing}, status=503)
+        return _json({"status": "ready", "missing": []})
+
+    return readyz
+
+
+def _metrics(registry: Callable[[], CollectorRegistry]) -> Any:
+    @get("/metrics", sync_to_thread=False)
+    def metrics() -> Response[bytes]:
+        """Answers Prometheus's text format."""
+        return Response(generate_latest(registry()), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _json(body: object, *, status: int = 200, cache_control: str = "no-store") -> Response[bytes]:
+    headers = {**SECURITY_HEADERS, "Cache-Control": cache_control}
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers)
+
+
+def _refuse(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answers what GraphQL answers for an error, for every other path as well."""
+    status = 500
+    if isinstance(error, HTTPException):
+        status, error = error.status_code, _told(error)
+    elif isinstance(error, UnavailableError):
+        status = 503
+    return _json({"errors": [tell_alone(error)]}, status=status)
+
+
+def _told(error: HTTPException) -> EcommerceError | HTTPException:
+    if error.status_code == 404:
+        return NotFoundError("There is nothing here.")
+    return InvalidError(error.detail) if error.status_code < 500 else error
+
+
+def _cors(origins: list[str]) -> CORSConfig:
+    return CORSConfig(
+        allow_origins=origins,
+        allow_methods=["POST"],
+        allow_headers=["content-type", "authorization", "idempotency-key", "traceparent"],
+        allow_credentials=True,
+        max_age=600,
+    )

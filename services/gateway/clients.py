@@ -1,0 +1,181 @@
+"""The services as the gateway sees them: a thin client each, one call a method.
+
+Each port is a Protocol with two implementations: the one here, over gRPC, and a fake for tests; one contract suite
+runs on both. A method that takes a token acts as its owner; one that takes none asks as anybody, so that reading the
+catalogue costs no signature check behind the gateway.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from protos.gen.ecommerce.account import v1 as account_v1
+from protos.gen.ecommerce.money.v1 import Money
+from protos.gen.ecommerce.order import v1 as order_v1
+from protos.gen.ecommerce.product import v1 as product_v1
+from services import rpc
+from services.errors import UnavailableError
+
+M = TypeVar("M")
+
+
+class Accounts(Protocol):
+    """Who people are."""
+
+    async def register(self, name: str, email: str, password: str) -> account_v1.Session:
+        """Creates an account and signs it in; InvalidError, ConflictError when the e-mail is taken."""
+
+    async def login(self, email: str, password: str) -> account_v1.Session:
+        """Signs in; one UnauthenticatedError for an unknown e-mail and a wrong password."""
+
+    async def get(self, token: str, account_id: int) -> account_v1.Account:
+        """Answers the account; ForbiddenError where it is another's, NotFoundError where there is none."""
+
+    async def page(self, token: str, skip: int, take: int) -> Sequence[account_v1.Account]:
+        """Answers accounts by id ascending; ForbiddenError for all but administrators."""
+
+
+class Products(Protocol):
+    """What is for sale."""
+
+    async def create(self, token: str, name: str, description: str, price: Money) -> product_v1.Product:
+        """Puts a product up for the token's account; InvalidError."""
+
+    async def update(self, token: str, product: product_v1.Product, version: int | None) -> product_v1.Product:
+        """Replaces name, description and price; ForbiddenError, NotFoundError, ConflictError on another version."""
+
+    async def delete(self, token: str, product_id: str) -> None:
+        """Takes a product down; ForbiddenError, NotFoundError."""
+
+    async def get(self, product_id: str) -> product_v1.Product:
+        """Answers one product; NotFoundError."""
+
+    async def get_many(self, product_ids: Sequence[str]) -> Sequence[product_v1.Product]:
+        """Answers those that exist, in the order asked for."""
+
+    async def page(self, skip: int, take: int) -> Sequence[product_v1.Product]:
+        """Answers a page of the catalogue, oldest first."""
+
+    async def search(self, query: str, skip: int, take: int) -> Sequence[product_v1.Product]:
+        """Answers a page of what the text finds, best first; UnavailableError while the search engine is down."""
+
+
+class Orders(Protocol):
+    """Who bought what."""
+
+    async def place(self, token: str, items: Sequence[order_v1.OrderItem], idempotency_key: str) -> order_v1.Order:
+        """Places an order for the token's account; InvalidError, NotFoundError for an unknown product."""
+
+    async def of_accounts(
+        self, token: str, account_ids: Sequence[int], skip: int, take: int
+    ) -> Sequence[Sequence[order_v1.Order]]:
+        """Answers each account's orders, newest first, in the order of the ids; ForbiddenError for another's."""
+
+
+class AccountsClient:
+    """Accounts over gRPC."""
+
+    def __init__(self, channel: rpc.Channel) -> None:
+        self._stub = channel.stub(account_v1.AccountServiceStub)
+
+    async def register(self, name: str, email: str, password: str) -> account_v1.Session:
+        """See Accounts."""
+        with rpc.acting_as(None):
+            request = account_v1.RegisterRequest(name=name, email=email, password=password)
+            return _present((await self._stub.register(request)).session)
+
+    async def login(self, email: str, password: str) -> account_v1.Session:
+        """See Accounts."""
+        with rpc.acting_as(None):
+            request = account_v1.LoginRequest(email=email, password=password)
+            return _present((await self._stub.login(request)).session)
+
+    async def get(self, token: str, account_id: int) -> account_v1.Account:
+        """See Accounts."""
+        with rpc.acting_as(token):
+            return _present((await self._stub.get_account(account_v1.GetAccountRequest(id=account_id))).account)
+
+    async def page(self, token: str, skip: int, take: int) -> Sequence[account_v1.Account]:
+        """See Accounts."""
+        with rpc.acting_as(token):
+            return (await self._stub.get_accounts(account_v1.GetAccountsRequest(skip=skip, take=take))).accounts
+
+
+class ProductsClient:
+    """Products over gRPC."""
+
+    def __init__(self, channel: rpc.Channel) -> None:
+        self._stub = channel.stub(product_v1.ProductServiceStub)
+
+    async def create(self, token: str, name: str, description: str, price: Money) -> product_v1.Product:
+        """See Products."""
+        with rpc.acting_as(token):
+            request = product_v1.PostProductRequest(name=name, description=description, price=price)
+            return _present((await self._stub.post_product(request)).product)
+
+    async def update(self, token: str, product: product_v1.Product, version: int | None) -> product_v1.Product:
+        """See Products."""
+        with rpc.acting_as(token):
+            request = product_v1.UpdateProductRequest(
+                id=product.id,
+                name=product.name,
+                description=product.description,
+                price=product.price,
+                expected_version=version,
+            )
+            return _present((await self._stub.update_product(request)).product)
+
+    async def delete(self, token: str, product_id: str) -> None:
+        """See Products."""
+        with rpc.acting_as(token):
+            await self._stub.delete_product(product_v1.DeleteProductRequest(id=product_id))
+
+    async def get(self, product_id: str) -> product_v1.Product:
+        """See Products."""
+        with rpc.acting_as(None):
+            return _present((await self._stub.get_product(product_v1.GetProductRequest(id=product_id))).product)
+
+    async def get_many(self, product_ids: Sequence[str]) -> Sequence[product_v1.Product]:
+        """See Products."""
+        return await self._list(product_v1.GetProductsRequest(ids=list(product_ids)))
+
+    async def page(self, skip: int, take: int) -> Sequence[product_v1.Product]:
+        """See Products."""
+        return await self._list(product_v1.GetProductsRequest(skip=skip, take=take))
+
+    async def search(self, query: str, skip: int, take: int) -> Sequence[product_v1.Product]:
+        """See Products."""
+        return await self._list(product_v1.GetProductsRequest(query=query, skip=skip, take=take))
+
+    async def _list(self, request: product_v1.GetProductsRequest) -> Sequence[product_v1.Product]:
+        with rpc.acting_as(None):
+            return (await self._stub.get_products(request)).products
+
+
+class OrdersClient:
+    """Orders over gRPC."""
+
+    def __init__(self, channel: rpc.Channel) -> None:
+        self._stub = channel.stub(order_v1.OrderServiceStub)
+
+    async def place(self, token: str, items: Sequence[order_v1.OrderItem], idempotency_key: str) -> order_v1.Order:
+        """See Orders."""
+        with rpc.acting_as(token):
+            request = order_v1.PostOrderRequest(items=list(items), idempotency_key=idempotency_key)
+            return _present((await self._stub.post_order(request)).order)
+
+    async def of_accounts(
+        self, token: str, account_ids: Sequence[int], skip: int, take: int
+    ) -> Sequence[Sequence[order_v1.Order]]:
+        """See Orders."""
+        with rpc.acting_as(token):
+            request = order_v1.GetOrdersForAccountsRequest(account_ids=list(account_ids), skip=skip, take=take)
+            answer = await self._stub.get_orders_for_accounts(request)
+        found = {entry.account_id: entry.orders for entry in answer.accounts}
+        return [found.get(account_id, []) for account_id in account_ids]
+
+
+def _present(message: M | None) -> M:
+    """Answers a member that the contract promises; an answer without it is a service of another version."""
+    if message is None:
+        raise UnavailableError("A service gave an incomplete answer.")
+    return message

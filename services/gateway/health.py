@@ -1,0 +1,65 @@
+"""Whether this gateway is alive, whether it can do its work, and which service is missing when it cannot.
+
+Readiness asks the services behind the gateway by the standard gRPC health protocol. The answer is kept for a second,
+and asked for once however many probes come, so that probes cannot burden the services. Each is asked at the same time,
+under one short deadline.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+KEPT_SECONDS: Final = 1.0
+DEADLINE_SECONDS: Final = 1.0
+
+
+@dataclass
+class Drain:
+    """Set once, when the gateway is about to stop: it finishes what it has and should get nothing new."""
+
+    started: bool = False
+
+
+class Readiness:
+    """Asks the services at `addresses` (name to "host:port") whether they serve."""
+
+    def __init__(self, addresses: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._addresses = addresses
+        self._clock = clock
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._lock = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._missing: list[str] = []
+
+    async def missing(self) -> list[str]:
+        """Answers the names of the services that do not serve; empty means ready."""
+        async with self._lock:
+            if self._clock() - self._asked_at > KEPT_SECONDS:
+                names = list(self._addresses)
+                serving = await asyncio.gather(*(self._serves(name) for name in names))
+                self._missing = [name for name, serves in zip(names, serving, strict=True) if not serves]
+                self._asked_at = self._clock()
+        return self._missing
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _serves(self, name: str) -> bool:
+        if name not in self._channels:
+            # A service that comes back is to be seen within a second, not after gRPC's growing pauses.
+            options = (("grpc.max_reconnect_backoff_ms", 1_000), ("grpc.enable_http_proxy", 0))
+            self._channels[name] = grpc.aio.insecure_channel(self._addresses[name], options=options)
+        check = HealthStub(self._channels[name]).Check
+        try:
+            answer = await check(HealthCheckRequest(), timeout=DEADLINE_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == HealthCheckResponse.SERVING)

@@ -1,0 +1,107 @@
+"""Who sends a request: the token in `Authorization: Bearer` or else in the cookie, checked when someone asks.
+
+Reading the catalogue needs no sign-in, so there a token that is not accepted counts as none. Operations that need one
+learn why it was not accepted: missing, expired, invalid, or not to be checked now. A verified token is remembered for
+a short while, because checking a signature costs more than a whole product request otherwise does; it is never
+remembered beyond its own expiry.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from jose import jwt
+
+from services.errors import EcommerceError
+from services.gateway.request import Headers
+from services.tokens import Identity, Verifier, require_identity
+
+COOKIE: Final = "token"
+# Seconds for which a checked token is not checked again, and so the longest that one outlives its withdrawn key.
+REMEMBERED_SECONDS: Final = 30.0
+MAX_REMEMBERED: Final = 4_096
+
+
+class SignIns:
+    """Checks tokens with a Verifier and remembers those that passed."""
+
+    def __init__(self, verifier: Verifier, clock: Callable[[], float] = time.time) -> None:
+        self._verifier = verifier
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
+
+    async def identity(self, token: str) -> Identity:
+        """Answers who the token stands for; raises as Verifier.verify does."""
+        identity, until = self._remembered.get(token, (None, 0.0))
+        if identity is not None and self._clock() < until:
+            return identity
+        identity = await self._verifier.verify(token)
+        self._remember(identity)
+        return identity
+
+    def _remember(self, identity: Identity) -> None:
+        expires = float(jwt.get_unverified_claims(identity.token)["exp"])
+        self._remembered[identity.token] = (identity, min(self._clock() + REMEMBERED_SECONDS, expires))
+        self._remembered.move_to_end(identity.token)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+class Caller:
+    """The sender of one request; the token is checked at most once, and not at all where nobody asks."""
+
+    def __init__(self, token: str | None, sign_ins: SignIns) -> None:
+        self._token = token
+        self._sign_ins = sign_ins
+        self._answer: Identity | EcommerceError | None = None
+
+    async def identity(self) -> Identity:
+        """Answers who sends the request; raises UnauthenticatedError or UnavailableError with the reason."""
+        answer = await self._checked()
+        if isinstance(answer, EcommerceError):
+            raise answer
+        return require_identity(answer)
+
+    async def account_id(self) -> int | None:
+        """Answers whose account it is, or None for anyone who is not (or cannot be seen to be) signed in."""
+        answer = await self._checked()
+        return answer.account_id if isinstance(answer, Identity) else None
+
+    async def _checked(self) -> Identity | EcommerceError | None:
+        if self._answer is None and self._token is not None:
+            try:
+                self._answer = await self._sign_ins.identity(self._token)
+            except EcommerceError as error:
+                self._answer = error
+        return self._answer
+
+
+def token_of(headers: Headers) -> str | None:
+    """Answers the token that a request carries, or None; the header, being deliberate, goes before the cookie."""
+    if headers.authorization is not None:
+        scheme, _, token = headers.authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+    for pair in headers.cookies.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == COOKIE and value:
+            return value
+    return None
+
+
+class Cookies:
+    """Writes the sign-in cookie; `secure` keeps it off plain HTTP."""
+
+    def __init__(self, *, secure: bool) -> None:
+        self._attributes = "Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+
+    def signed_in(self, token: str, expires: datetime) -> str:
+        """Answers the Set-Cookie header that keeps the token until it expires."""
+        seconds = max(0, int((expires - datetime.now(UTC)).total_seconds()))
+        return f"{COOKIE}={token}; Max-Age={seconds}; {self._attributes}"
+
+    def signed_out(self) -> str:
+        """Answers the Set-Cookie header that forgets the token."""
+        return f"{COOKIE}=; Max-Age=0; {self._attributes}"

@@ -1,0 +1,43 @@
+"""Where exact money meets GraphQL's Float.
+
+Inside the platform an amount is a count of minor units. A Float arrives as the binary number nearest to what the
+client wrote; the shortest decimal that stands for the same binary number (Python's repr) is what the client wrote,
+for any amount of up to 15 digits. On the way out, one correctly rounded division gives the nearest binary number
+again. So 19.99 in is 1999 inside and 19.99 out.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from protos.gen.ecommerce.money.v1 import Money
+from services.errors import InvalidError
+
+# Twelve digits and a zero leave room to the 15 that a Float keeps apart.
+MAX_MINOR_UNITS: Final = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """The shop's currency: its ISO 4217 code and how many decimals its amounts have."""
+
+    code: str = "USD"
+    decimals: int = 2
+
+    def to_money(self, amount: float) -> Money:
+        """Answers the exact amount; raises InvalidError when it is not one of this currency or out of range."""
+        if not math.isfinite(amount):
+            raise InvalidError("The price is not a number.")
+        if amount < 0:
+            raise InvalidError("The price is negative.")
+        minor = Decimal(repr(amount)).scaleb(self.decimals)
+        if minor > MAX_MINOR_UNITS:
+            raise InvalidError(f"The price is above {MAX_MINOR_UNITS // 10**self.decimals}.")
+        if minor != minor.to_integral_value():
+            raise InvalidError(f"The price has more than {self.decimals} decimals.")
+        return Money(minor_units=int(minor), currency=self.code)
+
+    def to_float(self, money: Money | None) -> float:
+        """Answers the Float nearest to the amount; 0.0 for none, as protobuf reads an absent message."""
+        return money.minor_units / 10**self.decimals if money else 0.0

@@ -1,0 +1,127 @@
+"""The GraphQL schema's mutations: signing in and out, selling, buying, paying.
+
+All results are nullable, so that one that fails takes none of the others of its request with it.
+"""
+
+import strawberry
+
+from protos.gen.ecommerce.account.v1 import Session
+from protos.gen.ecommerce.order.v1 import OrderItem
+from protos.gen.ecommerce.product import v1 as product_v1
+from services.errors import ForbiddenError, InvalidError, UnavailableError
+from services.gateway.context import Info
+from services.gateway.types import (
+    AuthResponse,
+    CheckoutInput,
+    CreateProductInput,
+    CustomerPortalSessionInput,
+    LoginInput,
+    Order,
+    OrderedProductInput,
+    OrderInput,
+    Product,
+    RedirectResponse,
+    RegisterInput,
+    UpdateProductInput,
+    order_of,
+    product_of,
+)
+
+
+@strawberry.type
+class Mutation:
+    """What can be changed."""
+
+    @strawberry.mutation
+    async def register(self, info: Info, account: RegisterInput) -> AuthResponse | None:
+        """Creates an account and signs it in, by the answer's token and by the cookie."""
+        accounts = info.context.platform.accounts
+        return _signed_in(info, await accounts.register(account.name, account.email, account.password))
+
+    @strawberry.mutation
+    async def login(self, info: Info, account: LoginInput) -> AuthResponse | None:
+        """Signs in, by the answer's token and by the cookie."""
+        return _signed_in(info, await info.context.platform.accounts.login(account.email, account.password))
+
+    @strawberry.mutation
+    async def logout(self, info: Info) -> bool | None:
+        """Forgets the cookie; a token kept elsewhere stays good until it expires."""
+        info.context.set_cookies.append(info.context.platform.cookies.signed_out())
+        return True
+
+    @strawberry.mutation
+    async def create_product(self, info: Info, product: CreateProductInput) -> Product | None:
+        """Puts a product up; the caller owns it."""
+        context = info.context
+        token = (await context.caller.identity()).token
+        price = context.currency.to_money(product.price)
+        created = await context.platform.products.create(token, product.name, product.description, price)
+        return product_of(created, context.currency)
+
+    @strawberry.mutation
+    async def update_product(self, info: Info, product: UpdateProductInput) -> Product | None:
+        """Replaces a product's name, description and price; its owner only."""
+        context = info.context
+        token = (await context.caller.identity()).token
+        changed = product_v1.Product(
+            id=product.id,
+            name=product.name,
+            description=product.description,
+            price=context.currency.to_money(product.price),
+        )
+        version = product.version if isinstance(product.version, int) else None
+        return product_of(await context.platform.products.update(token, changed, version), context.currency)
+
+    @strawberry.mutation
+    async def delete_product(self, info: Info, id: str) -> bool | None:  # noqa: A002 the contract's name
+        """Takes a product down; its owner only."""
+        token = (await info.context.caller.identity()).token
+        await info.context.platform.products.delete(token, id)
+        return True
+
+    @strawberry.mutation
+    async def create_order(self, info: Info, order: OrderInput) -> Order | None:
+        """Places an order; the header Idempotency-Key makes a repetition answer the first one."""
+        context = info.context
+        token = (await context.caller.identity()).token
+        items = [_item(number, line) for number, line in enumerate(order.products, start=1)]
+        placed = await context.platform.orders.place(token, items, context.take_idempotency_key())
+        return order_of(placed, context.currency)
+
+    @strawberry.mutation
+    async def create_customer_portal_session(
+        self, info: Info, credentials: CustomerPortalSessionInput | None = strawberry.UNSET
+    ) -> RedirectResponse | None:
+        """Opens the payment provider's page of the caller's past payments."""
+        return await _payment_page(info, credentials.account_id if credentials else None)
+
+    @strawberry.mutation
+    async def create_checkout_session(
+        self, info: Info, details: CheckoutInput | None = strawberry.UNSET
+    ) -> RedirectResponse | None:
+        """Opens the payment provider's page for one of the caller's orders."""
+        return await _payment_page(info, details.account_id if details else None)
+
+
+def _signed_in(info: Info, session: Session) -> AuthResponse:
+    if session.expires_at is None:
+        raise ValueError("A session has no expiry.")
+    cookie = info.context.platform.cookies.signed_in(session.token, session.expires_at)
+    info.context.set_cookies.append(cookie)
+    return AuthResponse(token=session.token)
+
+
+def _item(number: int, line: OrderedProductInput | None) -> OrderItem:
+    if line is None:
+        raise InvalidError(f"Line {number} of the order is null.")
+    return OrderItem(product_id=line.id, quantity=line.quantity)
+
+
+async def _payment_page(info: Info, account_id: int | None) -> RedirectResponse:
+    """Checks what must hold before a page is opened; there is no payment service to open one yet."""
+    identity = await info.context.caller.identity()
+    if account_id is None:
+        raise InvalidError("Say for whom, and for what.")
+    if account_id != identity.account_id:
+        raise ForbiddenError("This is another account.")
+    raise UnavailableError("Payment is not available.")

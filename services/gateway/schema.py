@@ -1,0 +1,112 @@
+"""The GraphQL schema's queries, and the schema as a whole.
+
+Every name, argument and nullability here is the contract's (tests/unit/gateway/test_schema.py holds the table);
+`schema.graphql` is its export, compared in CI. Resolvers check who may ask, call one service, and convert its answer.
+"""
+
+from typing import Final
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from services.errors import ForbiddenError, NotFoundError, UnavailableError
+from services.gateway.context import Info
+from services.gateway.mutations import Mutation
+from services.gateway.types import (
+    TIME,
+    Account,
+    Page,
+    PaginationInput,
+    Product,
+    Time,
+    account_of,
+    product_of,
+    products_of,
+)
+from services.tokens import Identity
+
+
+@strawberry.type
+class Query:
+    """What can be read."""
+
+    @strawberry.field
+    async def accounts(
+        self,
+        info: Info,
+        pagination: PaginationInput | None = strawberry.UNSET,
+        id: int | None = strawberry.UNSET,  # noqa: A002 the contract's name
+    ) -> list[Account]:
+        """Answers the caller's own account; an administrator gets the one asked for, or a page of all."""
+        page = Page(pagination)
+        identity = await info.context.caller.identity()
+        if identity.is_administrator and not isinstance(id, int):
+            return await _page_of_accounts(info, identity, page)
+        account_id = id if isinstance(id, int) else identity.account_id
+        if account_id != identity.account_id and not identity.is_administrator:
+            raise ForbiddenError("This is another account: only administrators may see it.")
+        # The list of what the caller may see has one element, and is paged like any other.
+        if page.skip or not page.take:
+            return []
+        return await _one_account(info, identity, account_id)
+
+    @strawberry.field
+    async def product(  # noqa: PLR0913, PLR0917 the contract's arguments
+        self,
+        info: Info,
+        pagination: PaginationInput | None = strawberry.UNSET,
+        query: str | None = strawberry.UNSET,
+        id: str | None = strawberry.UNSET,  # noqa: A002 the contract's name
+        viewed_products_ids: list[str | None] | None = strawberry.UNSET,
+        by_account_id: bool | None = strawberry.UNSET,  # noqa: FBT001 the contract's argument
+    ) -> list[Product]:
+        """Answers products by the first that is given: id, viewed products, the caller, a text; otherwise a page.
+
+        A list of no viewed products and a blank text count as not given: there is nothing to go by.
+        """
+        page = Page(pagination)
+        if isinstance(id, str):
+            return await _viewed_product(info, id)
+        if any(viewed_products_ids or ()):
+            raise UnavailableError("Recommendations are not available.")
+        if by_account_id:
+            await info.context.caller.identity()
+            raise UnavailableError("Recommendations are not available.")
+        return await _products(info, (query or "").strip(), page)
+
+
+async def _page_of_accounts(info: Info, identity: Identity, page: Page) -> list[Account]:
+    if not page.take:
+        return []
+    accounts = await info.context.platform.accounts.page(identity.token, page.skip, page.take)
+    return [account_of(account) for account in accounts]
+
+
+async def _one_account(info: Info, identity: Identity, account_id: int) -> list[Account]:
+    try:
+        return [account_of(await info.context.platform.accounts.get(identity.token, account_id))]
+    except NotFoundError:
+        return []
+
+
+async def _viewed_product(info: Info, product_id: str) -> list[Product]:
+    context = info.context
+    product = await context.product_by_id.load(product_id)
+    if product is None:
+        return []
+    context.platform.interactions.viewed(product.id, await context.caller.account_id())
+    return [product_of(product, context.currency)]
+
+
+async def _products(info: Info, query: str, page: Page) -> list[Product]:
+    if not page.take:
+        return []
+    products = info.context.platform.products
+    if query:
+        found = await products.search(query, page.skip, page.take)
+    else:
+        found = await products.page(page.skip, page.take)
+    return products_of(found, info.context.currency)
+
+
+SCHEMA: Final = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map={Time: TIME}))
