@@ -1,0 +1,55 @@
+"""What the product service takes from its environment, by command."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.tokens import TokenPolicy
+
+_POLICY = TokenPolicy()
+
+
+class DatabaseSettings(BaseSettings):
+    """What every command needs."""
+
+    # What was given is never repeated in an error: there is a password in it.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    database_url: SecretStr
+    database_pool_size: int = Field(default=10, ge=1, le=100)
+
+
+class IndexSettings(DatabaseSettings):
+    """What the commands that build an index need."""
+
+    # One URL or several, separated by commas; with user:password@ where the cluster wants them.
+    elasticsearch_url: SecretStr = Field(min_length=1)
+    # The certificate authority of a cluster that signs its own certificates.
+    elasticsearch_ca_file: Path | None = None
+    kafka_bootstrap_servers: str = Field(min_length=1)
+
+    @property
+    def elasticsearch_urls(self) -> list[str]:
+        """Each node's address."""
+        return [url.strip() for url in self.elasticsearch_url.get_secret_value().split(",")]
+
+
+class ServeSettings(IndexSettings):
+    """What `serve` needs."""
+
+    # "host:port".
+    account_address: str = Field(min_length=1)
+    # The shop's: the only one that prices are in. ISO 4217.
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    # False where other replicas keep the index.
+    indexer_enabled: bool = True
+    grpc_host: str = "0.0.0.0"  # noqa: S104 a pod's port is reached from outside of it
+    grpc_port: int = Field(default=8080, ge=0, le=65535)
+    token_issuer: str = Field(default=_POLICY.issuer, min_length=1)
+    token_audience: str = Field(default=_POLICY.audience, min_length=1)
+
+    @property
+    def token_policy(self) -> TokenPolicy:
+        """What is demanded of every token."""
+        return TokenPolicy(self.token_issuer, self.token_audience)
