@@ -50,14 +50,17 @@ _EVENT_TOPICS: Final = (
     # Recommendations learn from a year; older views tell little and would grow without bound.
     Topic("interaction_events", 12, {"cleanup.policy": "delete", "retention.ms": str(365 * _DAY_MS)}),
 )
+# One partition: dead letters are few, and are read in the order in which they died. Three months to act on one. Larger
+# records than elsewhere, because a letter is a record with more headers.
+_DEAD_LETTER_CONFIG: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(90 * _DAY_MS),
+    "max.message.bytes": str(2 * 1024 * 1024),
+}
 TOPICS: Final[Mapping[str, Topic]] = {
     topic.name: topic
-    for events in _EVENT_TOPICS
-    for topic in (
-        events,
-        # One partition: dead letters are few, and are read in the order in which they died. Three months to act on one.
-        Topic(events.name + DEAD_LETTER_SUFFIX, 1, {"cleanup.policy": "delete", "retention.ms": str(90 * _DAY_MS)}),
-    )
+    for live in _EVENT_TOPICS
+    for topic in (live, Topic(live.name + DEAD_LETTER_SUFFIX, 1, _DEAD_LETTER_CONFIG))
 }
 
 

@@ -30,6 +30,7 @@ from services import events
 from services.database import Database
 from services.errors import UnavailableError
 from services.events import Event
+from services.loops import backoff, first_of, work_until
 from services.publisher import Outcome, Outgoing, Publisher, RefusedError
 
 BATCH: Final = 500
@@ -145,18 +146,10 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publishes until `stop` is set, then what was committed before; survives the loss of database and Kafka."""
-        working = asyncio.create_task(self._work(stop))
-        stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({working}, timeout=STOP_SECONDS)
+            await work_until(stop, self._work(stop), STOP_SECONDS)
         finally:
-            for task in (working, stopping):
-                task.cancel()
-            await asyncio.wait({working, stopping})
             await self._publisher.close()
-        if not working.cancelled():
-            working.result()
 
     async def run_once(self) -> int:
         """Publishes one batch and answers how many events Kafka took; 0 also when another relay is at work.
@@ -172,7 +165,7 @@ class Relay:
                 async with self._database.dedicated() as connection:
                     await self._lead(connection, stop)
             except UnavailableError:
-                await _pause(DATABASE_PAUSE, stop)
+                await first_of(DATABASE_PAUSE, stop)
 
     async def _lead(self, connection: AsyncConnection, stop: asyncio.Event) -> None:
         """Works through this connection until it is lost or the stop comes; waits as long as another has the lock."""
@@ -187,14 +180,14 @@ class Relay:
                 full = await self._publish(connection) == BATCH
             except UnavailableError:
                 # Kafka's: what the database raises here has not been translated yet.
-                await _pause(min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF), stop)
                 failures += 1
+                await first_of(backoff(failures, FIRST_BACKOFF, LONGEST_BACKOFF), stop)
                 continue
             failures = 0
             if full:
                 last = False
             elif not last:
-                await self._wait(POLL_SECONDS, stop)
+                await first_of(POLL_SECONDS, self._woken, stop)
 
     async def _become_leader(self, connection: AsyncConnection, stop: asyncio.Event) -> bool:
         while not await _lock(connection):
@@ -205,7 +198,7 @@ class Relay:
             if self._woken.is_set():
                 self._woken.clear()
                 await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
-            await self._wait(STANDBY_SECONDS, stop)
+            await first_of(STANDBY_SECONDS, self._woken, stop)
         return True
 
     async def _listen(self, connection: AsyncConnection) -> None:
@@ -245,10 +238,6 @@ class Relay:
             self._counted_at = time.monotonic()
             waiting_events.set((await connection.execute(_count)).scalar_one())
 
-    async def _wait(self, seconds: float, stop: asyncio.Event) -> None:
-        """Waits until something was committed, the stop comes, or the time is up."""
-        await _first_of(seconds, self._woken, stop)
-
 
 async def _lock(connection: AsyncConnection) -> bool:
     return bool((await connection.execute(sa.select(sa.func.pg_try_advisory_lock(RELAY_LOCK)))).scalar_one())
@@ -277,16 +266,3 @@ def _settled(rows: Sequence[Any], outcomes: Sequence[Outcome]) -> tuple[list[int
         else:
             acknowledged.append(row.id)
     return acknowledged, refused
-
-
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    await _first_of(seconds, stop)
-
-
-async def _first_of(seconds: float, *happenings: asyncio.Event) -> None:
-    waiting = [asyncio.create_task(happening.wait()) for happening in happenings]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()

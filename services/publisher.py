@@ -28,7 +28,7 @@ from services.errors import UnavailableError
 from services.events import REQUEST_SECONDS, TOPICS, Header, ensure_topics
 
 # Seconds in which a producer that is given up may finish what is on its way.
-CLOSE_SECONDS: Final = 3.0
+CLOSE_SECONDS: Final = 2.0
 # Bytes of a batch for one partition. The default of 16 KiB makes a long queue go out in many small requests.
 BATCH_BYTES: Final = 256 * 1024
 _INVALID_RECORD: Final = 87
@@ -68,13 +68,17 @@ Outcome = RefusedError | UnavailableError | None
 class Publisher:
     """Publishes to the cluster at `bootstrap_servers`; connects when first used. One call at a time.
 
-    `patience` is how many seconds a call waits for Kafka before it answers that it does not know.
+    `patience` is how many seconds a call waits for Kafka before it answers that it does not know. Records larger than
+    `max_record_bytes`, about, are refused without asking; the default is that of brokers.
     """
 
-    def __init__(self, bootstrap_servers: str, *, client_id: str, patience: float = 30.0) -> None:
+    def __init__(
+        self, bootstrap_servers: str, *, client_id: str, patience: float = 30.0, max_record_bytes: int = 1024 * 1024
+    ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._client_id = client_id
         self._patience = patience
+        self._max_record_bytes = max_record_bytes
         self._producer: AIOKafkaProducer | None = None
         self._known_topics: set[str] = set()
 
@@ -131,6 +135,7 @@ class Publisher:
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=BATCH_BYTES,
+                max_request_size=self._max_record_bytes,
                 request_timeout_ms=milliseconds,
             )
             await self._producer.start()
