@@ -65,21 +65,25 @@ def _serve() -> None:
 
 
 async def _serving(settings: ServeSettings) -> None:
-    passwords = Argon2Passwords(threads=settings.hashing_threads, waiting=settings.hashing_waiting)
-    async with _database(settings, settings.database_pool_size) as store:
-        ring = _key_ring(store, settings)
-        async for attempt in stamina.retry_context(on=UnavailableError, attempts=None, timeout=_PATIENCE, wait_max=2):
-            with attempt:
-                await ring.run_once()
-        accounts = Accounts(PostgresAccounts(store), passwords, ring, _now)
-        server = rpc.Server(
-            rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
-            AccountServer(accounts, ring),
-            verifier=Verifier(ring.public_keys, settings.token_policy),
-            readiness=lambda: _missing(store),
-        )
-        await runtime.serve(server, ring)
-    passwords.close()
+    pool = Argon2Passwords(threads=settings.hashing_threads, waiting=settings.hashing_waiting)
+    with contextlib.closing(pool) as passwords:
+        async with _database(settings, settings.database_pool_size) as store:
+            ring = _key_ring(store, settings)
+            await _first_reading(ring)
+            server = rpc.Server(
+                rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
+                AccountServer(Accounts(PostgresAccounts(store), passwords, ring, _now), ring),
+                verifier=Verifier(ring.public_keys, settings.token_policy),
+                readiness=lambda: _missing(store),
+            )
+            await runtime.serve(server, ring)
+
+
+async def _first_reading(ring: KeyRing) -> None:
+    """Waits for a database that is still starting; raises what will not pass by waiting."""
+    async for attempt in stamina.retry_context(on=UnavailableError, attempts=None, timeout=_PATIENCE, wait_max=2):
+        with attempt:
+            await ring.run_once()
 
 
 async def _missing(store: Database) -> list[str]:
@@ -99,12 +103,11 @@ def _migrate() -> None:
 
 
 async def _ensure_administrator(settings: DatabaseSettings, administrator: AdministratorSettings) -> None:
-    passwords = Argon2Passwords(threads=1, waiting=1)
-    async with _database(settings) as store:
-        made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
-            administrator.admin_name, administrator.admin_email, administrator.admin_password.get_secret_value()
-        )
-    passwords.close()
+    with contextlib.closing(Argon2Passwords(threads=1, waiting=1)) as passwords:
+        async with _database(settings) as store:
+            made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
+                administrator.admin_name, administrator.admin_email, administrator.admin_password.get_secret_value()
+            )
     log.info("administrator made" if made else "administrator is there already")
 
 
@@ -169,8 +172,8 @@ def _explained() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
             raise
         raise SystemExit("account: the database has no tables yet: run `python -m services.account migrate`.") from None
-    except EcommerceError as error:
-        raise SystemExit(f"account: {error.message}") from None
+    except (EcommerceError, OSError) as error:
+        raise SystemExit(f"account: {error}") from None
 
 
 def _now() -> datetime:

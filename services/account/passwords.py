@@ -8,7 +8,6 @@ comes after the caller's deadline helps nobody, and a flood of sign-ins shall no
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final, TypeVar
 
@@ -24,24 +23,16 @@ _hashing_seconds: Final = Histogram("account_password_hashing_seconds", "Time th
 _refused: Final = Counter("account_password_hashing_refused_total", "Callers sent away because too many were waiting.")
 
 
-@dataclass(frozen=True, slots=True)
-class HashingCost:
-    """Parameters of argon2id; these are OWASP's first choice of those equal in strength (19 MiB, two passes)."""
-
-    memory_kib: int = 19456
-    passes: int = 2
-    lanes: int = 1
+# OWASP's Password Storage Cheat Sheet names these parameters among those of equal strength: 19 MiB, two passes.
+HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
 
 
 class Argon2Passwords:
     """The port `Passwords` of services.account.service, on argon2id."""
 
-    def __init__(self, *, threads: int, waiting: int, cost: HashingCost | None = None) -> None:
+    def __init__(self, *, threads: int, waiting: int, hasher: PasswordHasher = HASHER) -> None:
         """`waiting` is how many callers may wait for one of the `threads`."""
-        cost = cost or HashingCost()
-        self._hasher = PasswordHasher(
-            time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes, type=Type.ID
-        )
+        self._hasher = hasher
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._places = BoundedSemaphore(threads + waiting)
         # Of nothing that anyone knows: what an unknown address is verified against, at the same cost as a known one.

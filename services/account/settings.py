@@ -3,9 +3,10 @@
 import os
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services import database
 from services.account.encryption import KeyCipher
 from services.tokens import TokenPolicy
 
@@ -20,6 +21,16 @@ class DatabaseSettings(BaseSettings):
 
     database_url: SecretStr
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        try:
+            database.normalised(value.get_secret_value())
+        except ValueError:
+            # In words of our own: those of the parser may repeat a part of the password.
+            raise ValueError("Must be of the form postgresql://user:password@host:port/database.") from None
+        return value
+
 
 class AdministratorSettings(BaseSettings):
     """The administrator to be made by `migrate`; none when the address is empty."""
@@ -27,8 +38,15 @@ class AdministratorSettings(BaseSettings):
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     admin_email: str = ""
-    admin_password: SecretStr = SecretStr("")
+    admin_password: SecretStr = Field(default=SecretStr(""), validate_default=True)
     admin_name: str = "Administrator"
+
+    @field_validator("admin_password", mode="after")
+    @classmethod
+    def _comes_with_the_address(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("admin_email") and not value.get_secret_value():
+            raise ValueError("Required when ADMIN_EMAIL is given.")
+        return value
 
 
 class KeySettings(DatabaseSettings):
