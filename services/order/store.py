@@ -55,7 +55,8 @@ class PostgresStore:
 
     async def page(self, account_ids: Sequence[int], skip: int, take: int) -> Mapping[int, Sequence[Order]]:
         """Answers for each account its orders, newest first, without the first `skip`, at most `take` of them."""
-        asked = func.unnest(_integers(account_ids)).table_valued(column("account_id", Integer), name="asked")
+        ids = func.unnest(_integers(account_ids))
+        asked = ids.table_valued(column("account_id", Integer), name="asked").render_derived()
         newest = (
             select(OrderRecord)
             .where(col(OrderRecord.account_id) == asked.c.account_id)

@@ -33,9 +33,15 @@ class FakeCatalogue:
 class FakeStore:
     """Keeps orders in a dictionary, and the events that would be in the outbox in a list."""
 
-    def __init__(self, announcer: Announcer, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        announcer: Announcer,
+        clock: Callable[[], datetime],
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._announcer = announcer
         self._clock = clock
+        self._committed = committed
         self._orders: dict[int, Order] = {}
         self._sizes: dict[int, int] = {}
         self._keys: dict[tuple[int, str], tuple[int, str]] = {}
@@ -67,6 +73,7 @@ class FakeStore:
         if key:
             self._keys[draft.account_id, key.value] = (order.id, key.fingerprint)
         self.staged += self._announcer.placed(order)
+        self._committed()
         return KeyedOrder(order, key.fingerprint if key else None)
 
     async def page(self, account_ids: Sequence[int], skip: int, take: int) -> Mapping[int, Sequence[Order]]:
@@ -87,6 +94,7 @@ class FakeStore:
         moved = replace(order, status=wanted, updated_at=self._clock())
         self._orders[order_id] = moved
         self.staged.append(self._announcer.status_changed(moved, previous=order.status))
+        self._committed()
         return moved
 
     @property
