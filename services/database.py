@@ -227,8 +227,11 @@ def run_migrations(metadata: MetaData) -> None:
 async def _with_connection(url: str, work: Any) -> None:
     options = _connect_options(MIGRATION_SECONDS, "migrate")
     engine = create_async_engine(normalised(url), poolclass=NullPool, connect_args=options)
-    async with await _connected(engine) as connection:
+    connection = await _connected(engine)
+    try:
         await connection.run_sync(work)
+    finally:
+        await connection.close()
 
 
 async def _connected(engine: AsyncEngine) -> AsyncConnection:
