@@ -40,14 +40,8 @@ def check_tools() -> None:
     if sys.platform != "linux":
         raise ToolMissingError("the platform runs as processes on Linux only; elsewhere use `make up`")
     require_all("setpriv", "unshare")
-    wanted = (
-        f"java-{JAVA}",
-        f"postgresql-{POSTGRES}",
-        f"kafka-{KAFKA}",
-        f"elasticsearch-{ELASTICSEARCH}",
-        f"ecj-{ECJ}",
-    )
-    if not all((cache_directory() / key).is_dir() for key in wanted):
+    wanted = {"java": JAVA, "postgresql": POSTGRES, "kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "ecj": ECJ}
+    if not all((cache_directory() / f"{name}-{version}").is_dir() for name, version in wanted.items()):
         require_all("uv", "mvn", "java")
         zstd_library()
 

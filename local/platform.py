@@ -10,7 +10,7 @@ Without a layout it lives in a temporary folder on free ports, and leaves nothin
 
 import asyncio
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -22,7 +22,7 @@ from local.processes import Process, all_at_once
 from local.progress import Report, silent
 from local.secrets import encryption_key, keep, token
 from local.service_process import ServiceProcess
-from local.topology import SERVICES, Addresses, Service, environment, instances, listeners
+from local.topology import NAMES, SERVICES, Addresses, environment, listeners, row_of
 
 USUAL_PORTS: Mapping[str, int] = {
     **PORTS,
@@ -33,9 +33,9 @@ USUAL_PORTS: Mapping[str, int] = {
 class Platform:
     """Datastores and services of one layout, started and stopped together.
 
-    `services` chooses some of them (default: all); `replicas` asks for more than one instance of a service; `overrides`
-    adds environment to a service by its name; `datastores` that already run are used and left running. A port that the
-    layout does not name is a free one.
+    `instances` chooses what runs: names of services, and `gateway-2` for one more gateway (default: one of each).
+    `overrides` adds environment to a service by its name. `datastores` that already run are used and left running. A
+    port that the layout does not name is a free one.
     """
 
     administrator_email = "admin@example.com"
@@ -44,28 +44,20 @@ class Platform:
         self,
         layout: Layout | None = None,
         *,
-        services: Collection[str] | None = None,
-        replicas: Mapping[str, int] | None = None,
+        instances: Collection[str] = NAMES,
         overrides: Mapping[str, Mapping[str, str]] | None = None,
         datastores: Datastores | None = None,
-        log_format: str = "json",
         report: Report = silent,
     ) -> None:
         """Describe the platform; nothing runs and nothing is fetched yet."""
         self._cleanup = ExitStack()
         self._report = report
-        self._rows = {
-            instance: service
-            for service in SERVICES
-            if services is None or service.name in services
-            for instance in instances(service, (replicas or {}).get(service.name, 1))
-        }
-        self.layout = self._complete(layout or Layout(self._temporary_folder(), free_ports(PORTS), durable=False))
+        self._rows = {instance: row_of(instance) for instance in instances}
+        self._overrides = overrides or {}
+        self._services: dict[str, ServiceProcess] = {}
+        self.layout = self._complete(layout or Layout.temporary(self._temporary_folder()))
         self.datastores = datastores or Datastores(self.layout, report)
         self._owns_datastores = datastores is None
-        self._overrides = overrides or {}
-        self._log_format = log_format
-        self._services: dict[str, ServiceProcess] = {}
 
     @classmethod
     def temporary(cls, folder: Path, *, overrides: Mapping[str, Mapping[str, str]] | None = None) -> Self:
@@ -104,10 +96,8 @@ class Platform:
     def check(self) -> None:
         """Raise ToolMissingError or PortTakenError before anything is started or fetched."""
         artifacts.check_tools()
-        taken_by_us = set() if self._owns_datastores else set(PORTS)
-        for name, port in self.layout.ports.items():
-            if name not in taken_by_us:
-                require_free(name, port)
+        for name in (*(PORTS if self._owns_datastores else ()), *self._listeners(self._rows)):
+            require_free(name, self.layout.ports[name])
 
     def describe(self) -> None:
         """Make the service objects, without starting them; needs the cache to be filled."""
@@ -172,14 +162,17 @@ class Platform:
                 "ADMIN_EMAIL": self.administrator_email,
                 "ADMIN_PASSWORD": self.administrator_password,
             },
-            log_format=self._log_format,
         )
 
     def _complete(self, layout: Layout) -> Layout:
-        """Give each listener of a chosen service a port: the layout's, or a free one."""
-        wanted = {name for instance, row in self._rows.items() for name, _ in listeners(row, instance)}
-        mine = {name: port for name, port in layout.ports.items() if name in wanted | set(PORTS)}
-        return Layout(layout.folder, mine | free_ports(wanted - mine.keys()), durable=layout.durable)
+        """Give each listener a port: the layout's, or a free one; also a service that is run by other means."""
+        wanted = self._listeners({*NAMES, *self._rows})
+        chosen = free_ports(name for name in wanted if name not in layout.ports)
+        return Layout(layout.folder, {**layout.ports, **chosen}, durable=layout.durable)
+
+    @staticmethod
+    def _listeners(instances: Iterable[str]) -> list[str]:
+        return [name for instance in instances for name, _ in listeners(row_of(instance), instance)]
 
     def _temporary_folder(self) -> Path:
         return Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="ecommerce-")))

@@ -42,7 +42,7 @@ def _first_outgoing() -> int:
 def require_free(owner: str, port: int) -> None:
     """Raise PortTakenError, naming the process that listens there where it can be known."""
     if not is_free(port):
-        who = holder(port) or "a process of another user"
+        who = holder(port) or "a process that cannot be seen from here"
         raise PortTakenError(f"{owner} cannot listen on 127.0.0.1:{port}: it is taken by {who}")
 
 

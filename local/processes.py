@@ -19,10 +19,12 @@ from signal import Signals
 from local.errors import StartFailedError
 from local.ports import require_free
 from local.tools import require
-from local.trees import signal_tree, tree
+from local.trees import signal_tree, tree, until_gone
 
 _BETWEEN_PROBES = 0.05
+_BURIED_WITHIN = 10.0
 _SHOWN_LOG_LINES = 20
+_LOG_LIMIT = 20_000_000  # bytes; a longer log becomes the `.log.1` at the next start
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Process(ABC):
         self.name = name
         self.log_path = log
         self._child: subprocess.Popen[bytes] | None = None
+        self._swept: subprocess.Popen[bytes] | None = None
         self._command: Command | None = None
 
     @abstractmethod
@@ -154,6 +157,8 @@ class Process(ABC):
 
     def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        if self.log_path.exists() and self.log_path.stat().st_size > _LOG_LIMIT:
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
                 wrapped(command),
@@ -189,12 +194,14 @@ class Process(ABC):
         return StartFailedError(f"{self.name} {what}. The end of {self.log_path}:\n{self.last_log_lines()}")
 
     async def _sweep(self, child: subprocess.Popen[bytes]) -> None:
-        """Kill what is left of the child, its tree and its process group, and wait for it."""
-        if child.poll() is None:
-            signal_tree(tree(child.pid), signal.SIGKILL)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+        """Kill what is left of the child, its group and all below, and wait until it is gone; once for each child."""
+        if self._swept is child:
+            return
+        members = tree(child.pid)
+        signal_tree(members, signal.SIGKILL)
         await self.wait()
+        await until_gone(members, _BURIED_WITHIN)
+        self._swept = child
 
 
 class Job(Process):

@@ -19,9 +19,8 @@ HOW_TO_GET = {
 
 def missing(*names: str) -> ToolMissingError:
     """Answer the error that names the tools and what brings each."""
-    return ToolMissingError(
-        "\n".join(f"{name} is missing on this host. To get it: {HOW_TO_GET[name]}" for name in names)
-    )
+    lines = (f"{name} is missing on this host. To get it: {HOW_TO_GET[name]}" for name in names)
+    return ToolMissingError("\n".join(lines))
 
 
 def require(name: str) -> str:

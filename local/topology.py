@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 class Service:
     """What one service is and needs.
 
-    `calls` names the services whose addresses it is given; `http` says that it serves HTTP (with its metrics on the same
-    port) instead of gRPC; `database` that it has one, with migrations; `signs_in` that it holds the platform's credentials.
+    `calls` names the services whose addresses it is given; `http` says that it serves HTTP (its metrics on the same
+    port) instead of gRPC; `database` that it has one, with migrations; `signs_in` that it holds the credentials.
     """
 
     name: str
@@ -36,6 +36,7 @@ SERVICES = (
     Service("order", 15053, calls=("account", "product"), database=True),
     Service("gateway", 8080, calls=("account", "product", "order"), http=True),
 )
+NAMES = tuple(row.name for row in SERVICES)
 METRICS = 100  # a gRPC service's metrics are this far above its own port
 
 
@@ -48,13 +49,11 @@ class Addresses:
     kafka: str = ""
     elasticsearch: str = ""
     credentials: Mapping[str, str] = field(default_factory=dict)
-    log_format: str = "json"
 
 
-def instances(service: Service, count: int) -> Iterator[str]:
-    """Yield the names of a service's instances: `gateway`, `gateway-2`, `gateway-3`."""
-    yield service.name
-    yield from (f"{service.name}-{number}" for number in range(2, count + 1))
+def row_of(instance: str) -> Service:
+    """Answer the row of an instance: a service has its own name, and `gateway-2` is one more gateway."""
+    return next(service for service in SERVICES if service.name == instance.partition("-")[0])
 
 
 def listeners(service: Service, instance: str) -> Iterator[tuple[str, int]]:
@@ -66,8 +65,8 @@ def listeners(service: Service, instance: str) -> Iterator[tuple[str, int]]:
 
 def environment(service: Service, instance: str, at: Addresses) -> dict[str, str]:
     """Answer every variable that an instance of a service is given."""
-    given = {"LOG_FORMAT": at.log_format, **_listening(service, instance, at)}
-    given |= {f"{name.upper()}_ADDRESS": f"127.0.0.1:{at.ports[name]}" for name in service.calls if name in at.ports}
+    given = _listening(service, instance, at)
+    given |= {f"{name.upper()}_ADDRESS": f"127.0.0.1:{at.ports[name]}" for name in service.calls}
     if service.database:
         given["DATABASE_URL"] = at.databases[service.name]
     if service.kafka:

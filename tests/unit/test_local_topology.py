@@ -1,0 +1,66 @@
+"""Claims about what each service is given."""
+
+import pytest
+
+from local.topology import NAMES, Addresses, environment, listeners, row_of
+
+PORTS = {name: port for instance in NAMES for name, port in listeners(row_of(instance), instance)}
+AT = Addresses(
+    ports=PORTS,
+    databases={name: f"postgresql+asyncpg://127.0.0.1/{name}" for name in ("account", "product", "order")},
+    kafka="127.0.0.1:9092",
+    elasticsearch="http://127.0.0.1:9200",
+    credentials={"KEY_ENCRYPTION_KEY": "secret"},
+)
+
+
+def given(instance: str) -> dict[str, str]:
+    return environment(row_of(instance), instance, AT)
+
+
+@pytest.mark.parametrize("name", ["account", "product", "order"])
+def test_a_grpc_service_listens_on_loopback_and_has_its_own_database(name: str) -> None:
+    """Both of its listeners are on 127.0.0.1, and its database is named after it."""
+    assert given(name) | {
+        "GRPC_HOST": "127.0.0.1",
+        "GRPC_PORT": str(PORTS[name]),
+        "METRICS_HOST": "127.0.0.1",
+        "METRICS_PORT": str(PORTS[f"{name}-metrics"]),
+        "DATABASE_URL": f"postgresql+asyncpg://127.0.0.1/{name}",
+    } == given(name)
+
+
+def test_only_account_gets_the_credentials() -> None:
+    """The key that encrypts the signing keys is nobody else's."""
+    assert [name for name in NAMES if "KEY_ENCRYPTION_KEY" in given(name)] == ["account"]
+
+
+def test_each_service_gets_the_addresses_of_those_it_calls() -> None:
+    """Product and order call account, order also product, and the gateway all three."""
+    called = {
+        name: {key.removesuffix("_ADDRESS").lower() for key in given(name) if key.endswith("_ADDRESS")}
+        for name in NAMES
+    }
+    assert called == {
+        "account": set(),
+        "product": {"account"},
+        "order": {"account", "product"},
+        "gateway": {"account", "product", "order"},
+    }
+
+
+def test_the_gateway_serves_http_on_8080_and_has_no_database() -> None:
+    """The port is the contract's."""
+    assert given("gateway")["HTTP_PORT"] == "8080"
+    assert not {"DATABASE_URL", "GRPC_PORT", "ELASTICSEARCH_URL"} & given("gateway").keys()
+
+
+def test_a_second_gateway_differs_in_its_port_alone() -> None:
+    """`gateway-2` is the same row with another listener."""
+    second = environment(row_of("gateway-2"), "gateway-2", Addresses({**PORTS, "gateway-2": 8082}, kafka=AT.kafka))
+    assert second == given("gateway") | {"HTTP_PORT": "8082"}
+
+
+def test_no_two_listeners_share_a_port() -> None:
+    """Everything can run at once on the usual ports."""
+    assert len(set(PORTS.values())) == len(PORTS)
