@@ -194,7 +194,7 @@ class Consumer:
             heartbeat_interval_ms=int(SESSION_SECONDS * 1000 / 4),
             request_timeout_ms=int((REQUEST_SECONDS + SESSION_SECONDS) * 1000),
         )
-        self._kafka.subscribe(self._topics, listener=self._rebalances)
+        self._kafka.subscribe(list(self._topics), listener=self._rebalances)
         async with asyncio.timeout(JOIN_SECONDS):
             await self._kafka.start()
         return self._kafka

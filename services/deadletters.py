@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -123,7 +123,9 @@ async def _waiting_ids(bootstrap_servers: str, topic: str) -> set[str]:
 
 async def _records(bootstrap_servers: str, topic: str) -> AsyncGenerator[Letter, None]:
     """Answers everything that is on the dead-letter topic now, markers included."""
+    # Of no group, so it is given every partition.
     kafka = AIOKafkaConsumer(
+        topic + DEAD_LETTER_SUFFIX,
         bootstrap_servers=bootstrap_servers,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -132,22 +134,15 @@ async def _records(bootstrap_servers: str, topic: str) -> AsyncGenerator[Letter,
     try:
         async with asyncio.timeout(READ_SECONDS):
             await kafka.start()
-            partitions = await _partitions(kafka, topic + DEAD_LETTER_SUFFIX)
-            ends = await kafka.end_offsets(partitions)
+            ends = await kafka.end_offsets(kafka.assignment())
         async for record in _until(kafka, ends):
             yield Letter(f"{record.partition}-{record.offset}", record.key, record.value, record.headers)
+    except UnknownTopicOrPartitionError:
+        raise NotFoundError(f"There is no topic {topic}{DEAD_LETTER_SUFFIX}.") from None
     except (KafkaError, TimeoutError, OSError) as error:
         raise UnavailableError("Kafka does not answer now. Try again later.") from error
     finally:
         await kafka.stop()
-
-
-async def _partitions(kafka: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    if topic not in await kafka.topics():
-        raise NotFoundError(f"There is no topic {topic}.")
-    partitions = [TopicPartition(topic, number) for number in kafka.partitions_for_topic(topic)]
-    kafka.assign(partitions)
-    return partitions
 
 
 async def _until(kafka: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[Any]:
