@@ -161,10 +161,13 @@ class Rebuild:
             raise
 
     async def _copy(self, index: str) -> int:
-        copied, last = 0, None
-        while products := await self._rows.after(last, _BATCH):
+        copied, last, full = 0, None, True
+        # What is added behind the last row has its events, so there is no need to wait for a moment without any.
+        while full:
+            products = await self._rows.after(last, _BATCH)
             await self._indices.write(building_alias(index), products, {})
-            copied, last = copied + len(products), products[-1].id
+            full = len(products) == _BATCH
+            copied, last = copied + len(products), products[-1].id if products else last
             log.info("Copied products into the new index.", index=index, copied=copied)
         return copied
 
