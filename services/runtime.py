@@ -73,15 +73,18 @@ async def run(*tasks: Coroutine[Any, Any, Any]) -> None:
     For commands that end by themselves. The first error cancels the others and is raised.
     """
     with _told_to_stop() as told:
-        together = asyncio.ensure_future(asyncio.gather(*tasks))
+        running = [asyncio.ensure_future(task) for task in tasks]
+        ended = asyncio.create_task(asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION))
         telling = asyncio.create_task(told.wait())
         try:
-            await asyncio.wait([together, telling], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([ended, telling], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            telling.cancel()
-            together.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await together
+            for task in (ended, telling, *running):
+                task.cancel()
+            results = await asyncio.gather(*running, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 @contextlib.contextmanager

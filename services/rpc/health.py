@@ -15,6 +15,9 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 log = structlog.get_logger(__name__)
 
+# Answers the names of what is missing for the service to work; none means ready.
+Readiness = Callable[[], Awaitable[list[str]]]
+
 LIVENESS: Final = "liveness"
 # Seconds between two questions whether the service is ready, and how long one may take.
 PERIOD: Final = 1.0
@@ -22,9 +25,9 @@ TIMEOUT: Final = 2.0
 
 
 class Health(health.aio.HealthServicer):  # type: ignore[misc] # shipped without types
-    """The health servicer of one server; `readiness` answers the names of what is missing, none when all is well."""
+    """The health servicer of one server; without `readiness` it is always ready."""
 
-    def __init__(self, services: Sequence[str], readiness: Callable[[], Awaitable[list[str]]] | None) -> None:
+    def __init__(self, services: Sequence[str], readiness: Readiness | None) -> None:
         super().__init__()
         self._services = services
         self._readiness = readiness

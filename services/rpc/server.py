@@ -21,7 +21,7 @@ from prometheus_client import Counter, Histogram
 from services import codec
 from services.errors import InvalidError
 from services.rpc import context, options
-from services.rpc.health import LIVENESS, Health
+from services.rpc.health import LIVENESS, Health, Readiness
 from services.rpc.statuses import Status, status_of
 from services.tokens import Identity, Verifier
 
@@ -75,7 +75,7 @@ class Server:
         settings: ServerSettings,
         *implementations: ServiceBase,
         verifier: Verifier | None,
-        readiness: Callable[[], Awaitable[list[str]]] | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         self.port = settings.port
         self._settings = settings

@@ -10,6 +10,7 @@ import pytest
 
 from protos.gen.ecommerce.product import v1 as product_v1
 from services import rpc
+from services.rpc.health import Readiness
 from services.rpc.server import Server, ServerSettings
 from services.tokens import Verifier
 
@@ -42,7 +43,7 @@ class Loopback:
         handler: Handler = echo,
         *,
         verifier: Verifier | None = None,
-        readiness: Callable[[], Awaitable[list[str]]] | None = None,
+        readiness: Readiness | None = None,
         port: int = 0,
         **settings: Any,
     ) -> Server:
