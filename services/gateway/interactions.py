@@ -81,15 +81,17 @@ class Interactions:
         sending = asyncio.create_task(self._send_always())
         try:
             await asyncio.wait([stopping, sending], return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0 if sending.done() else FINISH_SECONDS):
+                    await self._queue.join()
         finally:
             stopping.cancel()
             sending.cancel()
-            # What sending raised is for the caller, who starts this again.
             await asyncio.wait([sending])
-        if stop.is_set():
-            await self._finish()
-        elif not sending.cancelled():
+        if not sending.cancelled():
+            # It failed: whoever runs this loop logs that and starts it again.
             sending.result()
+        await self._leave()
 
     async def run_once(self) -> int:
         """Waits for views, publishes one batch of them and answers how many Kafka took."""
@@ -101,8 +103,10 @@ class Interactions:
         sent = outcomes.count(None)
         _sent.inc(sent)
         _dropped.labels("refused").inc(refused)
-        again = zip(self._batch, outcomes, strict=True)
-        self._batch = [event for event, outcome in again if isinstance(outcome, UnavailableError)]
+        done = zip(self._batch, outcomes, strict=True)
+        self._batch = [event for event, outcome in done if isinstance(outcome, UnavailableError)]
+        for _ in range(len(outcomes) - len(self._batch)):
+            self._queue.task_done()
         return sent
 
     async def _send_always(self) -> None:
@@ -111,11 +115,7 @@ class Interactions:
             if self._batch:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _finish(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISH_SECONDS):
-                while self._batch or not self._queue.empty():
-                    await self.run_once()
+    async def _leave(self) -> None:
         left = len(self._batch) + self._queue.qsize()
         if left:
             _dropped.labels("shutdown").inc(left)

@@ -22,6 +22,7 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    TokenKind,
     ValueNode,
 )
 
@@ -29,6 +30,9 @@ from services.errors import InvalidError
 
 # The introspection query of GraphiQL and of code generators is 15 deep.
 INTROSPECTION_DEPTH: Final = 20
+# Digits of a number in the document: beyond any Float's.
+MAX_DIGITS: Final = 400
+_NUMBERS: Final = frozenset({TokenKind.INT, TokenKind.FLOAT})
 # Fields and fragments inside one another, whatever they are: bounds the recursion of the walk.
 MAX_NESTING: Final = 64
 
@@ -67,6 +71,7 @@ class Size(NamedTuple):
 
 def check_document(document: DocumentNode, limits: Limits) -> None:
     """Raises InvalidError naming the first limit that an operation of the document passes."""
+    _check_numbers(document)
     measure = _Measure(document, limits)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
@@ -99,6 +104,15 @@ def _check_size(size: Size, limits: Limits) -> None:
             # Expanded fragments can make a number of hundreds of digits.
             told = str(measured) if measured < 10**6 else "millions of"
             raise InvalidError(f"The query {what.format(told)}; the limit is {most}.")
+
+
+def _check_numbers(document: DocumentNode) -> None:
+    """Refuses numbers that no type of ours holds before Python, which has its own limit, is asked to read them."""
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        if token.kind in _NUMBERS and token.end - token.start > MAX_DIGITS:
+            raise InvalidError(f"A number has more than {MAX_DIGITS} digits.")
+        token = token.next
 
 
 def _check_length(length: int, limits: Limits) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 ASSETS: Final = Path(__file__).parent / "assets"
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
@@ -70,7 +71,7 @@ def playground() -> Response[bytes]:
 
 
 @get("/playground/assets/{digest:str}/{name:str}", sync_to_thread=False)
-def asset(digest: str, name: str) -> Response[bytes]:
+def asset(digest: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """Answers a file of the page, to be kept for good."""
     found = _BY_PATH.get(f"/playground/assets/{digest}/{name}")
     if found is None:
