@@ -36,7 +36,7 @@ from services.account.settings import (
 )
 from services.account.store import PostgresAccounts, PostgresKeys
 from services.database import Database
-from services.errors import EcommerceError, UnavailableError
+from services.errors import ConflictError, EcommerceError, InvalidError, UnavailableError
 from services.tokens import Verifier
 
 log = structlog.get_logger(__name__)
@@ -103,11 +103,15 @@ def _migrate() -> None:
 
 
 async def _ensure_administrator(settings: DatabaseSettings, administrator: AdministratorSettings) -> None:
+    given = administrator.admin_name, administrator.admin_email, administrator.admin_password.get_secret_value()
     with contextlib.closing(Argon2Passwords(threads=1, waiting=1)) as passwords:
         async with _database(settings) as store:
-            made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
-                administrator.admin_name, administrator.admin_email, administrator.admin_password.get_secret_value()
-            )
+            try:
+                made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
+                    *given
+                )
+            except (InvalidError, ConflictError) as error:
+                raise SystemExit(f"account: ADMIN_NAME, ADMIN_EMAIL, ADMIN_PASSWORD: {error}") from None
     log.info("administrator made" if made else "administrator is there already")
 
 

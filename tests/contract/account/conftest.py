@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 import services.account
 from services.account.encryption import KeyCipher
@@ -20,14 +21,23 @@ MIGRATIONS = Path(services.account.__file__).with_name("migrations")
 CIPHER = KeyCipher([b64encode(bytes(32)).decode()])
 
 
-@pytest.fixture
-async def database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
-    """A migrated database that no other test has."""
+@pytest.fixture(scope="package")
+async def migrated(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
+    """A database at the newest revision."""
     url = await new_database("account")
     await asyncio.to_thread(migrate, url, MIGRATIONS, metadata)
     database = Database(url, application_name="account-contract")
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def database(migrated: Database) -> Database:
+    """The same one, empty as on the first day."""
+    async with migrated.transaction() as session:
+        connection = await session.connection()
+        await connection.execute(text("TRUNCATE accounts, signing_keys RESTART IDENTITY"))
+    return migrated
 
 
 @pytest.fixture(params=["fake", "postgres"])

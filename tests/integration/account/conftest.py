@@ -39,12 +39,13 @@ Start = Callable[..., Awaitable[Running]]
 
 @pytest.fixture(scope="module")
 async def start(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Start]:
-    """Starts a replica on a database that is migrated first; settings are given by keyword."""
+    """Starts a replica, on a database that is migrated first unless it was before; settings are given by keyword."""
     async with AsyncExitStack() as running:
 
-        async def start(database_url: str, **settings: str) -> Running:
+        async def start(database_url: str, *, migrate: bool = True, **settings: str) -> Running:
             process = replica(database_url, tmp_path_factory.mktemp("account"), settings)
-            await process.migrate()
+            if migrate:
+                await process.migrate()
             await process.start()
             running.push_async_callback(process.stop)
             channel = rpc.Channel(f"127.0.0.1:{process.port}")

@@ -48,7 +48,7 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, command: st
         ("TOKEN_LIFETIME", "for ever"),
         ("TOKEN_LIFETIME", "59"),
         ("GRPC_PORT", "99999"),
-        ("DATABASE_URL", "postgresql://account:hush/hush@127.0.0.1/account"),
+        ("DATABASE_URL", "postgresql://account@127.0.0.1:hush/account"),
         ("DATABASE_URL", "mysql://account:hush-hush@127.0.0.1/account"),
     ],
 )
