@@ -38,7 +38,7 @@ def check_tools() -> None:
     Those that only download are wanted as long as the cache lacks something.
     """
     if sys.platform != "linux":
-        raise ToolMissingError("the platform runs as processes on Linux only; elsewhere use `make up`")
+        raise ToolMissingError("the platform runs as processes on Linux only; elsewhere, in a Linux virtual machine")
     require_all("setpriv", "unshare")
     wanted = {"java": JAVA, "postgresql": POSTGRES, "kafka": KAFKA, "elasticsearch": ELASTICSEARCH, "ecj": ECJ}
     if not all((cache_directory() / f"{name}-{version}").is_dir() for name, version in wanted.items()):

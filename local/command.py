@@ -129,11 +129,11 @@ def clean_data(options: argparse.Namespace) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
-    """Show each process, where it listens and whether it serves; the exit code is 0 when all do."""
+    """Show each process, where it listens and whether it serves; the exit code is 1 when one does not."""
     record = running.read(options.data)
     if record is None:
         say("Nothing runs")
-        return 1
+        return 0
     platform = Platform(Layout(options.data, record.ports), instances=record.instances)
     platform.describe()
     say(f"The platform runs with pid {record.pid}: {record.graphql_url}")

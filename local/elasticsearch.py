@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from local.launching import Command
 from local.probes import http_answers
-from local.processes import Command, Process
+from local.processes import Process
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 _HEALTH = "/_cluster/health?wait_for_status=yellow&timeout=2s"

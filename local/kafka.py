@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 from local.errors import StartFailedError
+from local.launching import Command
 from local.probes import kafka_answers
-from local.processes import Command, Process
+from local.processes import Process
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 _NODE = 1

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 from typing import Self
 
 from local import artifacts
@@ -34,8 +35,9 @@ class Platform:
     """Datastores and services of one layout, started and stopped together.
 
     `instances` chooses what runs: names of services, and `gateway-2` for one more gateway (default: one of each).
-    `overrides` adds environment to a service by its name. `datastores` that already run are used and left running. A
-    port that the layout does not name is a free one.
+    `overrides` adds environment to a service by its name. `datastores` that already run are used and left running;
+    the databases are then of new names, topics and indexes the shared ones. A port that the layout does not name is a
+    free one.
     """
 
     administrator_email = "admin@example.com"
@@ -58,6 +60,7 @@ class Platform:
         self.layout = self._complete(layout or Layout.temporary(self._temporary_folder()))
         self.datastores = datastores or Datastores(self.layout, report)
         self._owns_datastores = datastores is None
+        self._database_suffix = "" if self._owns_datastores else f"_{token_hex(4)}"
 
     @classmethod
     def temporary(cls, folder: Path, *, overrides: Mapping[str, Mapping[str, str]] | None = None) -> Self:
@@ -146,15 +149,16 @@ class Platform:
         await all_at_once(*(self._migrate(name) for name in with_database))
 
     async def _migrate(self, name: str) -> None:
-        await self.datastores.postgres.create_database(name)
+        await self.datastores.postgres.create_database(name + self._database_suffix)
         await self._services[name].migrate()
 
     def _addresses(self) -> Addresses:
         stores = self.datastores
+        suffix = self._database_suffix
         keys = keep(self.layout.folder / "secrets/key-encryption-key", encryption_key)
         return Addresses(
             ports=self.layout.ports,
-            databases={row.name: stores.postgres.url(row.name) for row in self._rows.values() if row.database},
+            databases={r.name: stores.postgres.url(r.name + suffix) for r in self._rows.values() if r.database},
             kafka=stores.kafka.bootstrap_servers,
             elasticsearch=stores.elasticsearch.url,
             credentials={

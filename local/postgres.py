@@ -13,7 +13,8 @@ from pathlib import Path
 import asyncpg
 
 from local.errors import StartFailedError
-from local.processes import Command, Process, wrapped
+from local.launching import Command, wrapped
+from local.processes import Process
 from local.secrets import keep, token
 
 _USER = "postgres"

@@ -10,15 +10,13 @@ import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from signal import Signals
 
 from local.errors import StartFailedError
+from local.launching import Command, wrapped
 from local.ports import require_free
-from local.tools import require
 from local.trees import signal_tree, tree, until_gone
 
 _BETWEEN_PROBES = 0.05
@@ -27,31 +25,13 @@ _SHOWN_LOG_LINES = 20
 _LOG_LIMIT = 20_000_000  # bytes; a longer log becomes the `.log.1` at the next start
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """How a process is started and how it wants to be ended.
-
-    `ports` names each port it listens on; `stop_signal` is its graceful one, given `grace` seconds; `orphan_signal` is
-    what it gets when its parent dies; `as_user` gives root's children another uid, for programs that refuse root.
-    """
-
-    argv: Sequence[str]
-    ports: Mapping[str, int] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    directory: Path | None = None
-    stop_signal: Signals = signal.SIGTERM
-    orphan_signal: Signals = signal.SIGKILL
-    grace: float = 30
-    as_user: bool = False
-
-
 class Process(ABC):
     """A child that can be started, stopped, killed, paused and started again on the same data and ports.
 
     Start it from a thread that lives as long as it should, such as the event loop's.
     """
 
-    ready_within: float = 90
+    ready_within: float = 180  # seconds; a start of 5 took 75 on two cores with a load of 12
 
     def __init__(self, name: str, log: Path) -> None:
         """Name the process and the file that gets its output."""
@@ -240,11 +220,3 @@ async def all_at_once(*tasks: Coroutine[object, object, None]) -> None:
                 group.create_task(task)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-
-def wrapped(command: Command) -> list[str]:
-    """Answer the full command line, behind programs that each replace themselves: the pid is the command's own."""
-    other_user = ["--user", "--map-user=1000", "--map-group=1000", "--"]
-    user = [require("unshare"), *other_user] if command.as_user and os.geteuid() == 0 else []
-    leash = [require("setpriv"), "--pdeathsig", command.orphan_signal.name.removeprefix("SIG"), "--"]
-    return [*user, *leash, *command.argv]

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local.launching import Command
 from local.probes import grpc_serves, http_answers
-from local.processes import Command, Job, Process
+from local.processes import Job, Process
 from local.topology import Service
 
 CHECKOUT = Path(__file__).resolve().parent.parent

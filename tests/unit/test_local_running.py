@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.errors import AlreadyRunningError
-from local.processes import Command, Process
+from local.launching import Command
+from local.processes import Process
 from local.running import Record, end, hold, read
 from local.supervision import PAUSES, Supervisor
 
