@@ -125,7 +125,7 @@ class Accounts:
         """Creates a customer's account and signs it in.
 
         Raises InvalidError for what services.account.rules refuses, ConflictError when the address is taken without
-        regard to case, and RateLimitedError or UnavailableError; nothing is stored then.
+        regard to case, and RateLimitedError; nothing is stored then. After an UnavailableError the account may exist.
         """
         name, address, password = rules.clean_name(name), rules.clean_email(email), rules.clean_password(password)
         # Asked before hashing, which is dear, and before inserting, which would use up an id of 32 bits.
