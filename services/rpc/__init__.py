@@ -11,6 +11,7 @@ caller's token (each service verifies it anew) and the trace. All three are cont
 
 from services.rpc.channel import Channel
 from services.rpc.context import acting_as, caller
-from services.rpc.server import LIVENESS, Server, ServerSettings
+from services.rpc.health import LIVENESS
+from services.rpc.server import Server, ServerSettings
 
 __all__ = ["LIVENESS", "Channel", "Server", "ServerSettings", "acting_as", "caller"]

@@ -21,7 +21,7 @@ from prometheus_client import Counter, Histogram
 from services import codec
 from services.errors import InvalidError
 from services.rpc import context, options
-from services.rpc.health import LIVENESS, Health, Readiness
+from services.rpc.health import Health, Readiness
 from services.rpc.statuses import Status, status_of
 from services.tokens import Identity, Verifier
 
@@ -35,8 +35,6 @@ LINGER: Final = 1.0
 _LABELS: Final = ("grpc_service", "grpc_method", "grpc_code")
 _handled = Counter("grpc_server_handled", "Calls answered, by how they ended.", _LABELS)
 _handling_seconds = Histogram("grpc_server_handling_seconds", "Time to answer a call.", _LABELS)
-
-__all__ = ["LIVENESS", "Server", "ServerSettings"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ It is what `protoc` would make of this, written out by hand for both runtimes:
     syntax = "proto3";  package specimen.v1;
     enum Colour { COLOUR_UNSPECIFIED = 0; COLOUR_RED = 1; COLOUR_ODD = -7; }
     message Leaf { bool flag = 1; }
+    message Hollow { repeated string names = 1;  optional bool maybe = 2;  Leaf leaf = 3; }
     message Specimen { ... }        every scalar plain, optional and repeated; messages, enums and times; a oneof;
                                     a message inside itself; field numbers out of order and up to the largest
 """
@@ -34,6 +35,15 @@ class Colour(betterproto2.Enum):
 @dataclass(eq=False, repr=False)
 class Leaf(betterproto2.Message):
     flag: "bool" = betterproto2.field(1, betterproto2.TYPE_BOOL)
+
+
+@dataclass(eq=False, repr=False)
+class Hollow(betterproto2.Message):
+    """Has no field that is always written: empty and absent are easily confused."""
+
+    names: "list[str]" = betterproto2.field(1, "string", repeated=True)
+    maybe: "bool | None" = betterproto2.field(2, "bool", optional=True)
+    leaf: "Leaf | None" = betterproto2.field(3, "message", optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -68,6 +78,7 @@ class Specimen(betterproto2.Message):
     leaves: "list[Leaf]" = betterproto2.field(41, "message", repeated=True)
     colour: "Colour" = betterproto2.field(50, "enum", default_factory=lambda: Colour(0))
     inner: "Specimen | None" = betterproto2.field(51, "message", optional=True)
+    hollow: "Hollow | None" = betterproto2.field(52, "message", optional=True)
     choice_int: "int | None" = betterproto2.field(61, "int32", group="choice")
     choice_leaf: "Leaf | None" = betterproto2.field(62, "message", group="choice")
     choice_time: "datetime | None" = betterproto2.field(63, "message", unwrap=lambda: Timestamp, group="choice")
@@ -83,6 +94,8 @@ class WithMap(betterproto2.Message):
 _TYPES_OF_FIELDS: Final = {
     "leaves": ".specimen.v1.Leaf",
     "choice_leaf": ".specimen.v1.Leaf",
+    "leaf": ".specimen.v1.Leaf",
+    "hollow": ".specimen.v1.Hollow",
     "inner": ".specimen.v1.Specimen",
     "times": ".google.protobuf.Timestamp",
     "choice_time": ".google.protobuf.Timestamp",
@@ -137,9 +150,9 @@ def _register() -> None:
     colours = file.enum_type.add(name="Colour")
     for name, number in (("COLOUR_UNSPECIFIED", 0), ("COLOUR_RED", 1), ("COLOUR_ODD", -7)):
         colours.value.add(name=name, number=number)
-    file.message_type.extend([_describe(Leaf), _describe(Specimen), _describe_map()])
+    file.message_type.extend([_describe(Leaf), _describe(Hollow), _describe(Specimen), _describe_map()])
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-    for cls in (Leaf, Specimen, WithMap):
+    for cls in (Leaf, Hollow, Specimen, WithMap):
         default_message_pool.register_message(PACKAGE, cls.__name__, cls)
 
 
