@@ -35,6 +35,9 @@ WRITE_SECONDS: Final = 15.0
 _BULK: Final = 200
 # Folding can make a text longer; what a person has typed is shorter than this.
 _MAX_WORDS: Final = 300
+# An update of a document that never exists. Elasticsearch heeds the wish for an alias only with operations that could
+# store something, and makes an index for a request of nothing but removals; this one makes it heed the wish.
+_GUARD: Final = ({"update": {"_id": "none"}}, {"doc": {}})
 _INDEX_NAME: Final = re.compile(rf"{ALIAS}-\d{{16}}")
 
 _WRITES: Final = Counter("product_index_writes", "Documents written to the search index", ["result"])
@@ -92,12 +95,10 @@ class ElasticsearchIndex:
         """
         operations = [*map(_put, products), *(_removal(*item) for item in gone.items())]
         for start in range(0, len(operations), _BULK):
-            batch = operations[start : start + _BULK]
+            lines = [line for lines in operations[start : start + _BULK] for line in lines]
             with _translated("The search index does not answer now."):
-                answer = await self._client.bulk(
-                    index=alias, operations=[line for lines in batch for line in lines], require_alias=True
-                )
-            _check(answer["items"])
+                answer = await self._client.bulk(index=alias, operations=[*_GUARD, *lines], require_alias=True)
+            _check(answer["items"][1:])
 
     # Replacing it. ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,22 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Row, Select, Table, Uuid, any_, delete, insert, literal, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    CursorResult,
+    Executable,
+    Row,
+    Select,
+    Table,
+    Uuid,
+    any_,
+    delete,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services import outbox
@@ -35,14 +50,14 @@ class PostgresProducts:
     async def add(self, product: Product) -> None:
         """Stores a new product and its event."""
         async with self._database.transaction() as session:
-            await session.execute(insert(_TABLE).values(_values(product)))
+            await _execute(session, insert(_TABLE).values(_values(product)))
             await outbox.stage(session, self._announcer.created(product))
         self._committed()
 
     async def get(self, product_id: str) -> Product | None:
         """Answers one product, or None."""
         async with self._database.session() as session:
-            row = (await session.execute(_ROWS.where(_TABLE.c.id == product_id))).one_or_none()
+            row = (await _execute(session, _ROWS.where(_TABLE.c.id == product_id))).one_or_none()
         return None if row is None else _product(row)
 
     async def get_many(self, ids: Sequence[str]) -> list[Product]:
@@ -66,7 +81,7 @@ class PostgresProducts:
             changed = decide(current)
             if changed is current:
                 return current
-            await session.execute(update(_TABLE).where(_TABLE.c.id == product_id).values(_values(changed)))
+            await _execute(session, update(_TABLE).where(_TABLE.c.id == product_id).values(_values(changed)))
             await outbox.stage(session, self._announcer.updated(changed))
         self._committed()
         return changed
@@ -76,7 +91,7 @@ class PostgresProducts:
         async with self._database.transaction() as session:
             current = await _locked(session, product_id)
             allow(current)
-            await session.execute(delete(_TABLE).where(_TABLE.c.id == product_id))
+            await _execute(session, delete(_TABLE).where(_TABLE.c.id == product_id))
             await outbox.stage(session, self._announcer.deleted(current))
         self._committed()
 
@@ -99,15 +114,20 @@ class PostgresProducts:
 
     async def _products(self, statement: Select[Any]) -> list[Product]:
         async with self._database.session() as session:
-            rows: Sequence[Row[Any]] = (await session.execute(statement)).all()
+            rows: Sequence[Row[Any]] = (await _execute(session, statement)).all()
         return [_product(row) for row in rows]
 
 
 async def _locked(session: AsyncSession, product_id: str) -> Product:
-    row = (await session.execute(_ROWS.where(_TABLE.c.id == product_id).with_for_update())).one_or_none()
+    row = (await _execute(session, _ROWS.where(_TABLE.c.id == product_id).with_for_update())).one_or_none()
     if row is None:
         raise NotFoundError("There is no such product.")
     return _product(row)
+
+
+async def _execute(session: AsyncSession, statement: Executable) -> CursorResult[Any]:
+    """Past the ORM: what is selected are columns, and nothing of it needs to be tracked."""
+    return await (await session.connection()).execute(statement)
 
 
 def _product(row: Sequence[Any]) -> Product:
