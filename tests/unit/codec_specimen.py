@@ -6,7 +6,7 @@ It is what `protoc` would make of this, written out by hand for both runtimes:
     syntax = "proto3";  package specimen.v1;
     enum Colour { COLOUR_UNSPECIFIED = 0; COLOUR_RED = 1; COLOUR_ODD = -7; }
     message Leaf { bool flag = 1; }
-    message Hollow { repeated string names = 1;  optional bool maybe = 2;  Leaf leaf = 3; }
+    message Hollow { optional bool maybe = 2;  Leaf leaf = 3; }
     message Specimen { ... }        every scalar plain, optional and repeated; messages, enums and times; a oneof;
                                     a message inside itself; field numbers out of order and up to the largest
 """
@@ -41,7 +41,6 @@ class Leaf(betterproto2.Message):
 class Hollow(betterproto2.Message):
     """Has no field that is always written: empty and absent are easily confused."""
 
-    names: "list[str]" = betterproto2.field(1, "string", repeated=True)
     maybe: "bool | None" = betterproto2.field(2, "bool", optional=True)
     leaf: "Leaf | None" = betterproto2.field(3, "message", optional=True)
 
