@@ -57,7 +57,7 @@ def _serve() -> None:
 async def _serving(settings: ServeSettings) -> None:
     async with _database(settings) as kept, _channels(settings) as (account, product):
         relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id="order"))
-        store = PostgresStore(kept, Announcer(_now, _new_id), _now, relay.wake)
+        store = PostgresStore(kept, Announcer(_new_id), _now, relay.wake)
         server = rpc.Server(
             rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
             OrderServer(OrderService(store, ProductCatalogue(product))),

@@ -26,9 +26,8 @@ SOURCE: Final = "/order"
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """Makes the events of orders; ids and times come from what it is given."""
+    """Makes the events of orders, with ids from what it is given; each happened when the order says so."""
 
-    clock: Callable[[], datetime]
     ids: Callable[[], str]
 
     def placed(self, order: Order) -> list[Event]:
@@ -41,8 +40,8 @@ class Announcer:
             for line in order.lines
         ]
         return [
-            self._event("order_events", order.id, events_v1.OrderPlaced(order=order_message(brief))),
-            *(self._event("interaction_events", order.account_id, purchase) for purchase in purchases),
+            self._event("order_events", order.id, events_v1.OrderPlaced(order=order_message(brief)), order.created_at),
+            *(self._event("interaction_events", order.account_id, one, order.created_at) for one in purchases),
         ]
 
     def status_changed(self, order: Order, previous: OrderStatus) -> Event:
@@ -54,7 +53,7 @@ class Announcer:
             current=status_message(order.status),
             changed_at=order.updated_at,
         )
-        return self._event("order_events", order.id, change)
+        return self._event("order_events", order.id, change, order.updated_at)
 
-    def _event(self, topic: str, key: int, message: Message) -> Event:
-        return events.new_event(topic, str(key), message, SOURCE, self.clock, self.ids)
+    def _event(self, topic: str, key: int, message: Message, moment: datetime) -> Event:
+        return events.new_event(topic, str(key), message, SOURCE, lambda: moment, self.ids)

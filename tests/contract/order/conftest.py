@@ -89,7 +89,7 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 
 def announcer() -> Announcer:
     numbers = itertools.count(1)
-    return Announcer(lambda: NOW, lambda: f"event-{next(numbers)}")
+    return Announcer(lambda: f"event-{next(numbers)}")
 
 
 def _record(row: OutboxRecord) -> _Record:

@@ -118,7 +118,7 @@ async def test_an_order_is_written_with_its_events_or_not_at_all(order_database:
     commits: list[None] = []
     broken = PostgresStore(
         order_database,
-        BrokenAnnouncer(lambda: NOW, str),
+        BrokenAnnouncer(str),
         lambda: NOW,
         lambda: commits.append(None),
     )
@@ -135,7 +135,7 @@ async def test_an_order_is_written_with_its_events_or_not_at_all(order_database:
 async def test_an_absent_database_is_unavailable() -> None:
     """Every verb says so, with the error that tells the caller to come back."""
     absent = Database("postgresql://nobody:nothing@127.0.0.1:1/none")
-    store = PostgresStore(absent, Announcer(lambda: NOW, str), lambda: NOW, lambda: None)
+    store = PostgresStore(absent, Announcer(str), lambda: NOW, lambda: None)
     for call in (
         store.find(7, "k"),
         store.add(draft(), None),

@@ -101,7 +101,7 @@ async def test_an_order_moves_with_its_event(kept: Kept) -> None:
     moved = await kept.store.change_status(placed.id, OrderStatus.PAID)
     assert moved == replace(placed, status=OrderStatus.PAID)
     assert (await kept.store.page([7], 0, 1))[7] == [moved]
-    ids = Announcer(lambda: NOW, lambda: "event-3")
+    ids = Announcer(lambda: "event-3")
     assert (await kept.staged())[before:] == [ids.status_changed(moved, previous=OrderStatus.PLACED)]
     assert len(kept.commits) == 2
 

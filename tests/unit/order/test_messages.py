@@ -20,7 +20,7 @@ from tests.factories.order import NOW, draft, line, order
 
 def announcer() -> Announcer:
     numbers = itertools.count(1)
-    return Announcer(lambda: NOW, lambda: f"event-{next(numbers)}")
+    return Announcer(lambda: f"event-{next(numbers)}")
 
 
 def test_an_order_survives_the_wire() -> None:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 @pytest.fixture
 def server() -> OrderServer:
     numbers = itertools.count(1)
-    store = FakeStore(Announcer(lambda: NOW, lambda: f"event-{next(numbers)}"), lambda: NOW)
+    store = FakeStore(Announcer(lambda: f"event-{next(numbers)}"), lambda: NOW)
     return OrderServer(OrderService(store, FakeCatalogue({"a": product("a"), "b": product("b", 5)})))
 
 

@@ -27,7 +27,7 @@ class House:
     def __init__(self) -> None:
         numbers = itertools.count(1)
         self.catalogue = FakeCatalogue({name: product(name, 1999) for name in ("a", "b", "c")})
-        self.store = FakeStore(Announcer(lambda: NOW, lambda: f"event-{next(numbers)}"), lambda: NOW)
+        self.store = FakeStore(Announcer(lambda: f"event-{next(numbers)}"), lambda: NOW)
         self.service = OrderService(self.store, self.catalogue)
 
     def nothing_written(self) -> bool:
