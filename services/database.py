@@ -68,6 +68,8 @@ class Database:
             # The connection used last is used next, so that those which a burst opened fall idle and can be recycled.
             pool_use_lifo=True,
             pool_recycle=1800,
+            # Values stay out of errors, and so out of logs: e-mails and hashes are among them.
+            hide_parameters=True,
             connect_args=self._options,
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)

@@ -195,7 +195,7 @@ class AccountServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "RegisterResponse":
         """
-        Creates an account and signs it in. ALREADY_EXISTS when the e-mail is taken, without regard to case.
+        Creates an account and signs it in. ABORTED when the e-mail is taken, without regard to case.
         """
 
         return await self._unary_unary(
@@ -301,7 +301,7 @@ from ....google import protobuf as ___google__protobuf__
 class AccountServiceBase(betterproto2_grpclib.ServiceBase):
     async def register(self, message: "RegisterRequest") -> "RegisterResponse":
         """
-        Creates an account and signs it in. ALREADY_EXISTS when the e-mail is taken, without regard to case.
+        Creates an account and signs it in. ABORTED when the e-mail is taken, without regard to case.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)

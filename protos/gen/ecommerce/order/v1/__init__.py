@@ -321,7 +321,7 @@ class OrderServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "UpdateOrderStatusResponse":
         """
-        Moves an order to another status. FAILED_PRECONDITION when the state machine has no such move.
+        Moves an order to another status. ABORTED when the state machine has no such move.
         """
 
         return await self._unary_unary(
@@ -362,7 +362,7 @@ class OrderServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def update_order_status(self, message: "UpdateOrderStatusRequest") -> "UpdateOrderStatusResponse":
         """
-        Moves an order to another status. FAILED_PRECONDITION when the state machine has no such move.
+        Moves an order to another status. ABORTED when the state machine has no such move.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
