@@ -37,7 +37,7 @@ _BULK: Final = 200
 _MAX_WORDS: Final = 300
 # An update of a document that never exists. Elasticsearch heeds the wish for an alias only with operations that could
 # store something, and makes an index for a request of nothing but removals; this one makes it heed the wish.
-_GUARD: Final = ({"update": {"_id": "none"}}, {"doc": {}})
+_GUARD: Final[tuple[Mapping[str, Any], ...]] = ({"update": {"_id": "none"}}, {"doc": {}})
 _INDEX_NAME: Final = re.compile(rf"{ALIAS}-\d{{16}}")
 
 _WRITES: Final = Counter("product_index_writes", "Documents written to the search index", ["result"])
