@@ -32,7 +32,7 @@ from prometheus_client import Counter, Gauge
 from services import events, telemetry
 from services.errors import UnavailableError
 from services.events import DEAD_LETTER_SUFFIX, REQUEST_SECONDS, TOPICS, Event, Header, UnreadableEventError
-from services.loops import backoff, first_of, work_until
+from services.loops import backoff, first_of, within, work_until
 from services.publisher import Outgoing, Publisher
 
 # Longest wait for the first event of a batch: how soon a stop is noticed. It delays nothing.
@@ -45,12 +45,12 @@ SESSION_SECONDS: Final = 6.0
 # Longest that joining the group takes: others have a session's time to join anew, and a killed one to be missed.
 JOIN_SECONDS: Final = 30.0
 COMMIT_SECONDS: Final = 10.0
-CLOSE_SECONDS: Final = 3.0
+CLOSE_SECONDS: Final = 2.0
 # Seconds that a stop waits for the batch at hand.
 STOP_SECONDS: Final = 4.0
 # Seconds before what was unavailable is tried again: the first time, and after many.
 FIRST_BACKOFF: Final = 0.1
-LONGEST_BACKOFF: Final = 5.0
+LONGEST_BACKOFF: Final = 2.0
 # How often an event is tried alone before it is a dead letter.
 ATTEMPTS: Final = 3
 # A day in ms. Time limits for the handler are set here, so the client need not leave the group when one takes long.
@@ -145,10 +145,9 @@ class Consumer:
     async def close(self) -> None:
         """Leaves the group and closes the connections within a few seconds."""
         kafka, self._kafka = self._kafka, None
-        if kafka is not None:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await kafka.stop()
+        if kafka is not None and not await within(CLOSE_SECONDS, kafka.stop()):
+            # It stopped half-way; without this its connections would stay.
+            await within(CLOSE_SECONDS, kafka._client.close())  # noqa: SLF001 the library has no other way
         await self._dead_letters.close()
 
     async def _turn(self, kafka: AIOKafkaConsumer) -> int:
@@ -158,6 +157,8 @@ class Consumer:
         self._measure(kafka, polled)
         records = [record for of_partition in polled.values() for record in of_partition]
         if not records:
+            if kafka._fetcher.error_future.done():  # noqa: SLF001 nothing else tells that no record will ever come again
+                raise KafkaError("The client has stopped fetching.")
             return 0
         with contextlib.suppress(_AbandonedError):
             await self._handle(await self._readable(records, generation), generation)

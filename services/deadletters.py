@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings
 from services.consumer import DEAD_LETTER_HEADER
 from services.errors import EcommerceError, InvalidError, NotFoundError, UnavailableError
 from services.events import DEAD_LETTER_SUFFIX, REQUEST_SECONDS, Header
+from services.loops import within
 from services.publisher import Outgoing, Publisher
 
 MARKER: Final = DEAD_LETTER_HEADER + "replayed"
@@ -142,7 +143,7 @@ async def _records(bootstrap_servers: str, topic: str) -> AsyncGenerator[Letter,
     except (KafkaError, TimeoutError, OSError) as error:
         raise UnavailableError("Kafka does not answer now. Try again later.") from error
     finally:
-        await kafka.stop()
+        await within(READ_SECONDS, kafka.stop())
 
 
 async def _until(kafka: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[Any]:

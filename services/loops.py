@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from typing import Any
 
 
 async def work_until(stop: asyncio.Event, work: Coroutine[None, None, None], grace: float) -> None:
@@ -13,13 +14,30 @@ async def work_until(stop: asyncio.Event, work: Coroutine[None, None, None], gra
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({working}, timeout=grace)
+        ended, _ = await asyncio.wait({working}, timeout=grace)
     finally:
         for task in (working, stopping):
             task.cancel()
         await asyncio.wait({working, stopping})
-    if not working.cancelled():
+    if working.cancelled():
+        if ended:
+            raise RuntimeError("The work was cancelled from within.")
+    else:
         working.result()
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, Any]) -> bool:
+    """Answers whether `work` succeeded in that time; it is cancelled after it, and whatever it raises is dropped.
+
+    In a task of its own, so that a library whose clean-up lets its own cancellations escape cannot cancel the caller.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        task.cancel()
+    await asyncio.wait({task}, timeout=seconds)
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 async def first_of(seconds: float, *happenings: asyncio.Event) -> None:

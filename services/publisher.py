@@ -8,7 +8,6 @@ one at fault is refused. Topics that do not exist are created.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,9 +25,10 @@ from aiokafka.errors import (
 
 from services.errors import UnavailableError
 from services.events import REQUEST_SECONDS, TOPICS, Header, ensure_topics
+from services.loops import within
 
 # Seconds in which a producer that is given up may finish what is on its way.
-CLOSE_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 1.5
 # Bytes of a batch for one partition. The default of 16 KiB makes a long queue go out in many small requests.
 BATCH_BYTES: Final = 256 * 1024
 _INVALID_RECORD: Final = 87
@@ -180,10 +180,7 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
     still waiting is failed, and then there is nothing left for `stop` to wait for.
     """
     sender, waiting = producer._sender, producer._message_accumulator  # noqa: SLF001 see above
-    with contextlib.suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await sender.close()
+    await within(CLOSE_SECONDS, sender.close())
     waiting.fail_all(KafkaConnectionError("The producer was closed."))
-    with contextlib.suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.stop()
+    if not await within(CLOSE_SECONDS, producer.stop()):
+        await within(CLOSE_SECONDS, producer.client.close())
