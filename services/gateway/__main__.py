@@ -5,11 +5,13 @@ Reads the environment, wires the parts together, and runs them until SIGTERM. No
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
@@ -25,6 +27,7 @@ from services.gateway.limits import Limits
 from services.gateway.money import Currency
 from services.gateway.schema import SCHEMA
 from services.gateway.serving import HttpServer, HttpSettings
+from services.gateway.workers import Workers, end_with_parent
 from services.publisher import Publisher
 from services.tokens import TokenPolicy, Verifier
 
@@ -45,7 +48,13 @@ class Settings(telemetry.TelemetrySettings):
     http_host: str = _HTTP.host
     http_port: int = Field(default=_HTTP.port, ge=1, le=65535)
     max_connections: int = Field(default=_HTTP.max_connections, ge=1)
+    # Processes on one host that share the port.
+    workers: int = Field(default=1, ge=1, le=64)
     leave_seconds: float = Field(default=_HTTP.leave_seconds, ge=0)
+
+    # Set by the parent of several workers, for each of them.
+    shared_port: bool = False
+    prometheus_multiproc_dir: str = ""
 
     token_issuer: str = _POLICY.issuer
     token_audience: str = _POLICY.audience
@@ -119,16 +128,29 @@ async def serve(settings: Settings) -> None:
         readiness=readiness,
         drain=drain,
         verifier=verifier,
-        registry=lambda: REGISTRY,
+        registry=_all_workers if settings.prometheus_multiproc_dir else lambda: REGISTRY,
         cors_origins=settings.cors_origins,
         with_playground=settings.playground_enabled,
     )
-    http = HttpSettings(settings.http_host, settings.http_port, settings.max_connections, settings.leave_seconds)
+    http = HttpSettings(
+        settings.http_host,
+        settings.http_port,
+        settings.max_connections,
+        settings.leave_seconds,
+        shared_port=settings.shared_port,
+    )
     try:
         await runtime.serve(HttpServer(app, http, drain), interactions)
     finally:
         await readiness.close()
         await asyncio.gather(*(channel.close() for channel in channels.values()))
+
+
+def _all_workers() -> CollectorRegistry:
+    """A registry of what all workers together have counted."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # it declares no types
+    return registry
 
 
 def export_schema(*, check: bool) -> int:
@@ -156,6 +178,12 @@ def main() -> int:
     settings = Settings()
     # Metrics are served with everything else, on the HTTP port.
     telemetry.start("gateway", settings.model_copy(update={"metrics_port": 0}))
+    if settings.workers > 1:
+        workers = Workers(settings.workers, settings.http_host, settings.http_port, os.environ)
+        asyncio.run(runtime.serve(workers))
+        return 0
+    if settings.shared_port:
+        end_with_parent()
     asyncio.run(serve(settings))
     return 0
 

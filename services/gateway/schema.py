@@ -4,12 +4,14 @@ Every name, argument and nullability here is the contract's (tests/unit/gateway/
 `schema.graphql` is its export, compared in CI. Resolvers check who may ask, call one service, and convert its answer.
 """
 
+import inspect
 from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from services.errors import ForbiddenError, NotFoundError, UnavailableError
+from services.gateway import types
 from services.gateway.context import Info
 from services.gateway.mutations import Mutation
 from services.gateway.types import (
@@ -60,13 +62,11 @@ class Query:
         viewed_products_ids: list[str | None] | None = strawberry.UNSET,
         by_account_id: bool | None = strawberry.UNSET,  # noqa: FBT001 the contract's argument
     ) -> list[Product]:
-        """Answers products by the first that is given: id, viewed products, the caller, a text; otherwise a page.
-
-        A list of no viewed products and a blank text count as not given: there is nothing to go by.
-        """
+        """Answers products by the first that is given: id, viewed products, the caller, a text; otherwise a page."""
         page = Page(pagination)
         if isinstance(id, str):
             return await _viewed_product(info, id)
+        # No viewed products, or a blank text, leave nothing to go by: they count as not given.
         if any(viewed_products_ids or ()):
             raise UnavailableError("Recommendations are not available.")
         if by_account_id:
@@ -109,4 +109,17 @@ async def _products(info: Info, query: str, page: Page) -> list[Product]:
     return products_of(found, info.context.currency)
 
 
+def _describe() -> None:
+    """Makes the docstrings of types, inputs and resolvers the schema's descriptions, which GraphiQL shows."""
+    for kind in (Query, Mutation, *vars(types).values()):
+        definition = getattr(kind, "__strawberry_definition__", None)
+        if definition is None:
+            continue
+        definition.description = inspect.getdoc(kind)
+        for field in getattr(definition, "fields", ()):
+            if field.base_resolver is not None:
+                field.description = inspect.getdoc(field.base_resolver.wrapped_func)
+
+
+_describe()
 SCHEMA: Final = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map={Time: TIME}))

@@ -43,6 +43,8 @@ class HttpSettings:
     leave_seconds: float = 1.0
     # The longest that requests under way may take from then on.
     finish_seconds: float = 15.0
+    # Other workers of the same gateway listen there too.
+    shared_port: bool = False
 
 
 class HttpServer:
@@ -57,7 +59,8 @@ class HttpServer:
 
     async def start(self) -> None:
         """Returns once connections are accepted; raises OSError when the port is taken."""
-        _require_free(self._settings.host, self._settings.port)
+        if not self._settings.shared_port:
+            require_free(self._settings.host, self._settings.port)
         self._server = Server(
             self._app,
             address=self._settings.host,
@@ -72,7 +75,7 @@ class HttpServer:
             log_dictconfig=_LOGGING,
         )
         self._task = asyncio.create_task(self._server.serve(), name="granian")
-        await self._accepting()
+        await self._wait_until_accepting()
         self._task.add_done_callback(self._ended)
         log.info("serving", host=self._settings.host, port=self._settings.port)
 
@@ -96,13 +99,23 @@ class HttpServer:
             log.critical("the HTTP server ended by itself", exc_info=None if task.cancelled() else task.exception())
             signal.raise_signal(signal.SIGTERM)
 
-    async def _accepting(self) -> None:
-        host = self._settings.host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 where to find what listens there
-        async with asyncio.timeout(START_SECONDS):
-            while not await _answers(host, self._settings.port):
-                if self._task is not None and self._task.done():
-                    self._task.result()
-                await asyncio.sleep(0.01)
+    async def _wait_until_accepting(self) -> None:
+        """Returns once connections are accepted, or raises what kept the server from starting."""
+        accepted = asyncio.create_task(accepting(self._settings.host, self._settings.port))
+        running = [accepted, *((self._task,) if self._task else ())]
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        if self._task is not None and self._task.done():
+            accepted.cancel()
+            self._task.result()
+        await accepted
+
+
+async def accepting(host: str, port: int) -> None:
+    """Returns once connections to the port are accepted; raises TimeoutError when that takes too long."""
+    host = host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 where to find what listens there
+    async with asyncio.timeout(START_SECONDS):
+        while not await _answers(host, port):
+            await asyncio.sleep(0.01)
 
 
 async def _answers(host: str, port: int) -> bool:
@@ -116,8 +129,8 @@ async def _answers(host: str, port: int) -> bool:
     return True
 
 
-def _require_free(host: str, port: int) -> None:
-    """Granian shares its port with any other of its kind (SO_REUSEPORT), which nobody would notice."""
+def require_free(host: str, port: int) -> None:
+    """Raises OSError when something listens there: Granian would share the port, which nobody would notice."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

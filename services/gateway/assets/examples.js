@@ -1,7 +1,9 @@
-// The first tabs of the playground, in the order in which a newcomer runs them. The e-mail and the idempotency key are
-// new for every visitor, so that each can register and order.
+// The first tabs of the playground, in the order in which a newcomer runs them. The e-mail is new for every visitor, so
+// that each can register.
 const visit = `${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
 const visitor = `ada.${visit}@example.com`;
+// playground.js sends the id of the product that was answered last in place of these words.
+const LAST_PRODUCT = "the product of tab 3";
 const variables = (value) => JSON.stringify(value, null, 2);
 
 const EXAMPLES = [
@@ -55,7 +57,7 @@ query Products($pagination: PaginationInput, $query: String) {
     variables: variables({ pagination: { skip: 0, take: 10 }, query: null }),
   },
   {
-    query: `# 5. Buy something: put an id of tab 3 or 4 into the variables.
+    query: `# 5. Buy something: the product that tab 3 or 4 answered last, or put another id into the variables.
 mutation CreateOrder($order: OrderInput!) {
   createOrder(order: $order) {
     id
@@ -71,8 +73,7 @@ mutation CreateOrder($order: OrderInput!) {
   }
 }
 `,
-    variables: variables({ order: { products: [{ id: "the id of a product", quantity: 2 }] } }),
-    headers: variables({ "Idempotency-Key": `first-order-${visit}` }),
+    variables: variables({ order: { products: [{ id: LAST_PRODUCT, quantity: 2 }] } }),
   },
   {
     query: `# 6. Your account and what you have bought.
