@@ -14,7 +14,7 @@ import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import start_http_server
 from pydantic import Field
@@ -83,8 +83,11 @@ def _renderers(settings: TelemetrySettings) -> list[Any]:
 
 
 def _start_traces(service: str, settings: TelemetrySettings) -> None:
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    if settings.otel_exporter_otlp_endpoint:
+    collected = bool(settings.otel_exporter_otlp_endpoint)
+    # What nobody collects is not recorded: trace ids are made and travel all the same, at a quarter of the cost.
+    sampler = sampling.DEFAULT_ON if collected else sampling.ALWAYS_OFF
+    provider = TracerProvider(sampler, Resource.create({"service.name": service}))
+    if collected:
         # Imported here: without a collector nobody pays for its start-up time.
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 

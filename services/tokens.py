@@ -179,11 +179,15 @@ class Verifier:
         async with self._lock:
             if not needed() or self._clock() - self._tried_at < REFRESH_PAUSE:
                 return
-            self._tried_at = self._clock()
+            before, self._tried_at = self._tried_at, self._clock()
             try:
                 keys = await self._fetch()
             except UnavailableError:
                 return
+            except asyncio.CancelledError:
+                # Who asked went away: the next one need not wait for the pause to end.
+                self._tried_at = before
+                raise
             self._keys = {key["kid"]: jwk.construct(dict(key), ALGORITHM) for key in keys}
             self._published = keys
             self._fetched_at = self._tried_at

@@ -1,5 +1,6 @@
 """Claims about tokens: whose are accepted, whose are not, and when public keys are asked for."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -195,6 +196,25 @@ async def test_known_keys_go_on_serving_while_none_can_be_fetched(key: Key) -> N
     assert (await verifier.verify(token)).account_id == 7
     with pytest.raises(UnavailableError):
         await verifier.verify(Key("second").sign(wall_clock))
+
+
+async def test_a_caller_that_goes_away_leaves_the_next_one_free_to_fetch(key: Key) -> None:
+    """A fetch that is cut off by its caller's end counts as none: the next token is verified at once."""
+    keys, entered = Keys(key), asyncio.Event()
+
+    async def hang_once() -> list[PublicJwk]:
+        if not entered.is_set():
+            entered.set()
+            await asyncio.Event().wait()
+        return await keys()
+
+    verifier = Verifier(hang_once, POLICY, Clock())
+    token = key.sign(wall_clock)
+    impatient = asyncio.create_task(verifier.verify(token))
+    await entered.wait()
+    impatient.cancel()
+    await asyncio.wait({impatient})
+    assert (await verifier.verify(token)).account_id == 7
 
 
 async def test_a_withdrawn_key_is_forgotten(key: Key) -> None:
