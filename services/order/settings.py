@@ -1,8 +1,9 @@
 """What the order service takes from its environment, by command."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.database import normalised
 from services.tokens import TokenPolicy
 
 _POLICY = TokenPolicy()
@@ -15,6 +16,12 @@ class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     database_url: SecretStr
+
+    @field_validator("database_url")
+    @classmethod
+    def _usable(cls, value: SecretStr) -> SecretStr:
+        normalised(value.get_secret_value())
+        return value
 
 
 class ServeSettings(DatabaseSettings):

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from local.datastores import Datastores
+from local.probes import grpc_serves
 from protos.gen.ecommerce.events import v1 as events_v1
 from protos.gen.ecommerce.order import v1 as order_v1
 from services.errors import UnavailableError
 from tests.integration.order.conftest import Person, Shop
-from tests.integration.order.topics import News, about
+from tests.integration.order.topics import PATIENCE, News, about
 
 # Seconds without Kafka. A minute shows nothing more than this does, and everyone who runs the tests waits for it.
 OUTAGE = float(os.environ.get("ORDER_TEST_OUTAGE_SECONDS", "12"))
@@ -21,6 +22,13 @@ OUTAGE = float(os.environ.get("ORDER_TEST_OUTAGE_SECONDS", "12"))
 async def waiting_events(shop: Shop) -> int:
     async with shop.database.session() as session:
         return int((await (await session.connection()).execute(text("SELECT count(*) FROM outbox"))).scalar_one())
+
+
+async def health_is(shop: Shop, *, serving: bool) -> None:
+    """Waits until the service's health says so; nobody announces that."""
+    async with asyncio.timeout(PATIENCE):
+        while await grpc_serves(shop.order_process.port) is not serving:  # noqa: ASYNC110 another process's state
+            await asyncio.sleep(0.1)
 
 
 async def test_killed_after_the_commit_and_before_anything_is_published(
@@ -68,7 +76,7 @@ async def test_killed_while_orders_pour_in(shop: Shop, seller: Person, buyer: Pe
 async def test_kafka_away_for_a_while(
     shop: Shop, seller: Person, buyer: Person, administrator: Person, datastores: Datastores
 ) -> None:
-    """Orders are taken and moved on all the while; afterwards all events arrive, those of an order in their order."""
+    """Orders are taken and moved on, also by a service that is started meanwhile; all events arrive, in order."""
     known = await shop.product(seller, 1999)
     news = await News.from_now(datastores.kafka.bootstrap_servers)
     states = order_v1.OrderStatus
@@ -82,10 +90,15 @@ async def test_kafka_away_for_a_while(
             await shop.move(administrator, order.id, states.PAID)
             await shop.move(administrator, order.id, states.REFUNDED)
             ids.append(order.id)
+        await shop.order_process.restart()
+        await shop.reachable_again(buyer)
+        late = await shop.place(buyer, {known.id: 1})
     finally:
         await datastores.kafka.start()
     assert len(ids) > 2
-    told = await news.until(lambda events: all(len(about(events, order_id)) == 3 for order_id in ids))
+    told = await news.until(
+        lambda events: all(len(about(events, order_id)) == 3 for order_id in ids) and bool(about(events, late.id))
+    )
     for order_id in ids:
         placed, paid, refunded = (event.message for event in about(told, order_id))
         assert isinstance(placed, events_v1.OrderPlaced)
@@ -105,8 +118,10 @@ async def test_postgresql_restarted_under_way(
     try:
         with pytest.raises(UnavailableError):
             await shop.place(buyer, {known.id: 1}, "while-away")
+        await health_is(shop, serving=False)
     finally:
         await datastores.postgres.start()
+    await health_is(shop, serving=True)
     after = await shop.placed_again(buyer, {known.id: 1}, "while-away")
     assert shop.order_process.pid == pid
     assert await shop.shown(buyer, buyer.id) == [after, before]
