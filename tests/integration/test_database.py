@@ -1,0 +1,211 @@
+"""The database on a real PostgreSQL: clear errors while it is away, no restart when it is back, one schema history."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from local.datastores import Datastores
+from services import database as module
+from services.database import Database, migrate, pending_changes
+from services.errors import UnavailableError
+from services.outbox import OutboxRecord
+
+NewDatabase = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture
+async def url(new_database: NewDatabase) -> str:
+    return await new_database("database")
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """A database with an empty table of unique numbers."""
+    database = Database(url, pool_size=2, statement_timeout=1.0, application_name="the-test")
+    async with database.transaction() as session:
+        await run(session, "CREATE TABLE numbers (number INT PRIMARY KEY)")
+    yield database
+    await database.close()
+
+
+async def run(session: AsyncSession, statement: str, **values: object) -> sa.CursorResult[tuple[object, ...]]:
+    connection = await session.connection()
+    return await connection.execute(sa.text(statement), values)
+
+
+async def ask(database: Database, statement: str = "SELECT 1") -> object:
+    async with database.session() as session:
+        return (await run(session, statement)).scalar_one()
+
+
+async def insert(database: Database, *numbers: int) -> None:
+    async with database.transaction() as session:
+        for number in numbers:
+            await run(session, "INSERT INTO numbers VALUES (:number)", number=number)
+
+
+async def test_a_transaction_is_kept_or_undone_as_a_whole(database: Database) -> None:
+    """What a transaction wrote is there after the block, and none of it when the block raises; constraints are told."""
+    await insert(database, 1, 2)
+    with pytest.raises(IntegrityError):
+        await insert(database, 3, 1)
+    assert await ask(database, "SELECT count(*) FROM numbers") == 2
+
+
+async def test_reads_open_no_transaction(database: Database) -> None:
+    """A read is one statement: nothing is begun, so no connection idles in a transaction while its session is open."""
+    async with database.session() as session:
+        await run(session, "SELECT 1")
+        idle = "state LIKE 'idle in transaction%' AND datname = current_database()"
+        assert await ask(database, f"SELECT count(*) FROM pg_stat_activity WHERE {idle}") == 0  # noqa: S608 a constant
+
+
+async def test_connections_say_whose_they_are(database: Database) -> None:
+    """pg_stat_activity shows the application's name."""
+    assert await ask(database, "SELECT current_setting('application_name')") == "the-test"
+
+
+async def test_a_statement_over_its_time_is_cut_off(database: Database) -> None:
+    """A statement that takes too long is ended by the server and told as unavailable; the connection goes on."""
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        await ask(database, "SELECT pg_sleep(30)")
+    assert time.monotonic() - began < 10
+    assert await ask(database) == 1
+
+
+async def test_a_deadlock_is_told_as_unavailable(database: Database) -> None:
+    """The victim of a deadlock is told that the same request may pass later; the other one passes."""
+    await insert(database, 1, 2)
+    lock = "SELECT 1 FROM numbers WHERE number = :number FOR UPDATE"
+
+    async def change(first: int, second: int, both_began: asyncio.Barrier) -> None:
+        async with database.transaction() as session:
+            await run(session, "SET LOCAL deadlock_timeout = '50ms'")
+            await run(session, lock, number=first)
+            await both_began.wait()
+            await run(session, lock, number=second)
+
+    barrier = asyncio.Barrier(2)
+    outcomes = await asyncio.gather(change(1, 2, barrier), change(2, 1, barrier), return_exceptions=True)
+    assert sorted(map(type, outcomes), key=str) == [type(None), UnavailableError]
+
+
+async def test_an_exhausted_pool_is_told_as_unavailable(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits longer than the pool's limit for a connection is told so; the pool goes on."""
+    monkeypatch.setattr(database._engine.pool, "_timeout", 0.1)
+    async with database.session() as one, database.session() as two:
+        await run(one, "SELECT 1")
+        await run(two, "SELECT 1")
+        with pytest.raises(UnavailableError):
+            await ask(database)
+    assert await ask(database) == 1
+
+
+async def test_a_restarted_postgresql_serves_the_next_request(datastores: Datastores, database: Database) -> None:
+    """While PostgreSQL is down each request is told so; when it is back the first one passes, on every connection."""
+
+    async def hold() -> object:
+        async with database.transaction() as session:
+            return (await run(session, "SELECT 1 FROM pg_sleep(0.1)")).scalar_one()
+
+    await asyncio.gather(hold(), hold())
+    await datastores.postgres.restart()
+    assert list(await asyncio.gather(hold(), hold())) == [1, 1]
+    await datastores.postgres.kill()
+    for attempt in (ask(database), database.ping(), insert(database, 7)):
+        with pytest.raises(UnavailableError):
+            await attempt
+    await datastores.postgres.start()
+    await database.ping()
+    assert list(await asyncio.gather(hold(), hold())) == [1, 1]
+
+
+async def test_a_frozen_postgresql_is_noticed_in_time(datastores: Datastores, database: Database) -> None:
+    """A server that keeps its connections and answers nothing costs a request its time limit and no more."""
+    await ask(database)
+    datastores.postgres.pause()
+    try:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            await ask(database)
+        with pytest.raises(UnavailableError):
+            await database.ping()
+        assert time.monotonic() - began < 20
+    finally:
+        datastores.postgres.resume()
+    await database.ping()
+    assert await ask(database) == 1
+
+
+def test_a_url_of_another_database_is_refused() -> None:
+    """The URL is PostgreSQL's in either spelling; anything else is told without showing the password."""
+    assert module.normalised("postgresql://u:p@h/d").drivername == "postgresql+asyncpg"
+    for wrong in ("mysql://u:secret@h/d", "secret"):
+        with pytest.raises(ValueError, match="URL") as refused:
+            module.normalised(wrong)
+        assert "secret" not in str(refused.value)
+
+
+@pytest.fixture
+def migrations(tmp_path: Path) -> Path:
+    """The history of a service that has an outbox and nothing else."""
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "env.py").write_text(
+        dedent("""
+            from sqlmodel import SQLModel
+            from services.database import run_migrations
+            run_migrations(SQLModel.metadata)
+        """)
+    )
+    (tmp_path / "versions" / "0001_outbox.py").write_text(
+        dedent("""
+            from alembic import op
+            from services import outbox
+            revision, down_revision = "0001", None
+            def upgrade() -> None:
+                op.execute("SELECT pg_sleep(0.3)")
+                outbox.create_table(op)
+        """)
+    )
+    return tmp_path
+
+
+async def test_migrating_twice_at_once_is_harmless(url: str, migrations: Path) -> None:
+    """Of two simultaneous runs one migrates and the other finds nothing left to do."""
+    async with asyncio.TaskGroup() as both:
+        for _ in range(2):
+            both.create_task(asyncio.to_thread(migrate, url, migrations, SQLModel.metadata))
+    database = Database(url, application_name="test")
+    assert await ask(database, "SELECT count(*) FROM outbox") == 0
+    assert await ask(database, "SELECT string_agg(version_num, ',') FROM alembic_version") == "0001"
+    await database.close()
+
+
+async def test_the_outbox_model_and_its_migration_agree(url: str, migrations: Path) -> None:
+    """The comparison finds nothing between OutboxRecord and create_table, and does find a column that only one has."""
+    name = OutboxRecord.__tablename__
+    assert await asyncio.to_thread(pending_changes, url, migrations, SQLModel.metadata, [name]) == []
+    database = Database(url, application_name="test")
+    async with database.transaction() as session:
+        await run(session, "ALTER TABLE outbox DROP COLUMN refusal")
+    await database.close()
+    (change,) = await asyncio.to_thread(pending_changes, url, migrations, SQLModel.metadata, [name])
+    assert change[0] == "add_column"
+
+
+async def test_migrate_waits_for_the_database_and_then_says_so(
+    migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that does not answer within the wait is told as unavailable."""
+    monkeypatch.setattr(module, "MIGRATION_WAIT", 0.1)
+    with pytest.raises(UnavailableError):
+        await asyncio.to_thread(migrate, "postgresql://u:p@127.0.0.1:9/d", migrations, SQLModel.metadata)
