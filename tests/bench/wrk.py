@@ -68,7 +68,7 @@ def write_script(folder: Path, scenario: Scenario, expected: list[str]) -> Path:
         if request.token:
             headers += f', ["Authorization"]={_quote(f"Bearer {request.token}")}'
         rows.append(f"{{headers={{{headers}}}, body={_quote(request.body)}}}")
-    bodies = ", ".join(f"[{_quote(body)}]=true" for body in expected)
+    bodies = ", ".join(f"[ {_quote(body)} ]=true" for body in expected)
     pattern = _quote(scenario.pattern) if scenario.pattern else "nil"
     data.write_text(f"return {{{', '.join(rows)}}}, {{{bodies}}}, {pattern}\n")
     script.write_text(SCRIPT % {"data": _quote(str(data))})
