@@ -43,7 +43,7 @@ class Letter:
 
     def header(self, name: str) -> str:
         """Answers the text of a header, empty where there is none."""
-        return next((value.decode(errors="replace") for header, value in self.headers if header == name), "")
+        return next(((value or b"").decode(errors="replace") for header, value in self.headers if header == name), "")
 
     def original(self, topic: str) -> Outgoing:
         """Answers the record as it was before it died."""

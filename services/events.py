@@ -132,13 +132,19 @@ def from_record(record: Record) -> Event:
         topic=record.topic,
         key=_text(record.key or b"", "key"),
         message=_message(attributes["ce_type"], record.value),
-        traceparent=attributes.get("traceparent"),
+        traceparent=_traceparent(record),
     )
 
 
 def _attributes(record: Record) -> dict[str, str]:
-    ours = [(name, value) for name, value in record.headers if name.startswith("ce_") or name == "traceparent"]
-    return {name: _text(value, name) for name, value in ours}
+    return {name: _text(value, name) for name, value in record.headers if name.startswith("ce_")}
+
+
+def _traceparent(record: Record) -> str | None:
+    """Answers what the header says, valid or not: no event is refused for its trace."""
+    # Whatever its type says, a header that is read may have no value.
+    found = ((value or b"").decode(errors="replace") for name, value in record.headers if name == "traceparent")
+    return next(found, None)
 
 
 def _text(value: bytes | None, name: str) -> str:
@@ -151,11 +157,11 @@ def _text(value: bytes | None, name: str) -> str:
 def _time(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UnreadableEventError("Not a time with its zone: ce_time.")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise UnreadableEventError("Not a time with its zone: ce_time.")
 
 
 def _message(name: str, value: bytes | None) -> Message:
