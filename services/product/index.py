@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import structlog
 from elastic_transport import TransportError
-from elasticsearch import ApiError, AsyncElasticsearch
+from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 from prometheus_client import Counter
 
 from services.errors import ConflictError, UnavailableError
@@ -112,7 +112,12 @@ class ElasticsearchIndex:
         return index
 
     async def promote(self, index: str) -> None:
-        """Makes `products` stand for this index and no other, in one step; raises ConflictError if it is gone."""
+        """Makes `products` stand for this index and no other, in one step; raises ConflictError if it is gone.
+
+        What was written to it can be found from that moment on.
+        """
+        with _gone_is_conflict():
+            await self._client.indices.refresh(index=index)
         await self._change_aliases(
             {"remove": {"index": f"{ALIAS}-*", "alias": ALIAS, "must_exist": False}},
             {"add": {"index": index, "alias": ALIAS}},
@@ -134,13 +139,8 @@ class ElasticsearchIndex:
             await self._client.indices.delete(index=index, ignore_unavailable=True)
 
     async def _change_aliases(self, *actions: Mapping[str, Any]) -> None:
-        with _translated("The search index does not answer now."):
-            try:
-                await self._client.indices.update_aliases(actions=actions)
-            except ApiError as error:
-                if error.status_code != 404:
-                    raise
-                raise ConflictError("The index that was being built has been deleted.") from error
+        with _gone_is_conflict():
+            await self._client.indices.update_aliases(actions=actions)
 
 
 def building_alias(index: str) -> str:
@@ -188,6 +188,16 @@ def _outcome(result: Mapping[str, Any]) -> str:
     # made by an older version of this service, which a reindex replaces.
     outdated = result["error"]["type"] == "strict_dynamic_mapping_exception"
     return "rejected" if status in (400, 413) and not outdated else "retriable"
+
+
+@contextmanager
+def _gone_is_conflict() -> Iterator[None]:
+    """Translates as the other does, except that an index that is not there any more is a ConflictError."""
+    with _translated("The search index does not answer now."):
+        try:
+            yield
+        except NotFoundError as error:
+            raise ConflictError("The index that was being built has been deleted.") from error
 
 
 @contextmanager

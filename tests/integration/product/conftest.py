@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +170,7 @@ class Shop:
 
         await eventually(answers)
 
-    async def command(self, *arguments: str) -> tuple[int, str]:
+    async def command(self, *arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Runs one of the service's commands beside it; answers its exit status and what it said."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -178,7 +178,7 @@ class Shop:
             "services.product",
             *arguments,
             cwd=CHECKOUT,
-            env=self.platform.environment("product"),
+            env=environment or self.platform.environment("product"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
