@@ -172,7 +172,7 @@ class Consumer:
                 await self.run_once()
             except (KafkaError, UnavailableError, TimeoutError, OSError) as error:
                 failures += 1
-                log.warning("Kafka does not answer.", group=self._group, error=repr(error))
+                log.warning("Reading from Kafka fails.", group=self._group, error=repr(error))
                 await first_of(backoff(failures, FIRST_BACKOFF, LONGEST_BACKOFF), stop)
             else:
                 failures = 0

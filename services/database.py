@@ -190,8 +190,8 @@ def _first_line(error: BaseException) -> str:
 def migrate(url: str, migrations: Path, metadata: MetaData) -> None:
     """Brings the database to the newest revision in `migrations`; running it again or twice at once is harmless.
 
-    Waits up to a minute for the database to answer, then raises UnavailableError. Not to be called from a running
-    event loop.
+    Waits up to a minute each for the database to answer and for another run to end, then raises UnavailableError; so
+    it does when a table that it changes stays in use. Not to be called from a running event loop.
     """
     asyncio.run(_with_connection(url, lambda connection: _upgrade(connection, migrations, metadata)))
 
@@ -231,7 +231,8 @@ async def _with_connection(url: str, work: Any) -> None:
     engine = create_async_engine(normalised(url), poolclass=NullPool, connect_args=options)
     connection = await _connected(engine)
     try:
-        await connection.run_sync(work)
+        with _unavailable_when_it_is():
+            await connection.run_sync(work)
     finally:
         await connection.close()
 

@@ -15,7 +15,13 @@ from typing import Any, Final, Protocol
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from betterproto2 import Message
 
 from services import codec, telemetry
@@ -25,6 +31,8 @@ DEAD_LETTER_SUFFIX: Final = ".dlq"
 # The only messages that are events; others of the platform's are as unreadable on a topic as strangers are.
 EVENT_PACKAGE: Final = "ecommerce.events.v1."
 REQUEST_SECONDS: Final = 5.0
+# Answered before it is looked whether the topic exists: in a cluster where someone else creates topics, it may well.
+_NOT_OURS_TO_CREATE: Final = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
 Header = tuple[str, bytes]
@@ -209,7 +217,9 @@ async def _create_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> Non
         await admin.close()
     for name, code, *detail in answer.topic_errors:
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
+        if error in _NOT_OURS_TO_CREATE:
+            log.warning("Topics are left to those who may create them.", topic=name)
+        elif code and error is not TopicAlreadyExistsError:
             raise error(f"{name}: {detail}")
 
 

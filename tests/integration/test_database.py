@@ -110,6 +110,16 @@ async def test_an_exhausted_pool_is_told_as_unavailable(database: Database, monk
     assert await ask(database) == 1
 
 
+async def test_cancelled_requests_leave_the_pool_whole(database: Database) -> None:
+    """A caller who gives up in the middle of a statement costs the pool no connection."""
+    for _ in range(6):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await ask(database, "SELECT 1 FROM pg_sleep(0.5)")
+    answers = await asyncio.gather(*(ask(database, "SELECT 1 FROM pg_sleep(0.1)") for _ in range(2)))
+    assert answers == [1, 1]
+
+
 async def test_a_restarted_postgresql_serves_the_next_request(datastores: Datastores, database: Database) -> None:
     """While PostgreSQL is down each request is told so; when it is back the first one passes, on every connection."""
 
@@ -200,6 +210,20 @@ async def test_the_outbox_model_and_its_migration_agree(url: str, migrations: Pa
     await database.close()
     (change,) = await asyncio.to_thread(pending_changes, url, migrations, SQLModel.metadata, [name])
     assert change[0] == "add_column"
+
+
+async def test_a_migration_held_up_by_another_says_so(
+    url: str, migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that cannot have the lock within the wait changes nothing and is told as unavailable."""
+    monkeypatch.setattr(module, "MIGRATION_WAIT", 1.0)
+    database = Database(url, application_name="test")
+    async with database.dedicated() as other:
+        await other.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": module.MIGRATION_LOCK})
+        with pytest.raises(UnavailableError):
+            await asyncio.to_thread(migrate, url, migrations, SQLModel.metadata)
+    assert await ask(database, "SELECT to_regclass('outbox')") is None
+    await database.close()
 
 
 async def test_migrate_waits_for_the_database_and_then_says_so(
