@@ -8,7 +8,6 @@ is no GraphQL request, 413 for one that is too large, 429 and 503 for one that m
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from services import telemetry
 from services.errors import EcommerceError, InvalidError, RateLimitedError, UnavailableError
+from services.gateway.body import TooLargeError, linger, receive_body
 from services.gateway.context import Context, Platform
 from services.gateway.documents import Documents, Operation, RequestError
 from services.gateway.failures import Failures, tell_alone
@@ -39,20 +39,9 @@ HEADERS: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
-# How much of a body that is too large is read and thrown away, and for how long, so that its sender gets to read the
-# answer instead of a broken connection.
-LINGER_BYTES: Final = 32 * 1024 * 1024
-LINGER_SECONDS: Final = 2.0
-
 _requests = Counter("gateway_requests", "GraphQL requests by operation and first error.", ("operation", "code"))
 _seconds = Histogram("gateway_request_seconds", "Time to answer a GraphQL request.", ("operation",))
 _encode = msgspec.json.Encoder().encode
-
-
-class TooLargeError(InvalidError):
-    """The body is above its limit."""
-
-    status = 413
 
 
 class MethodError(InvalidError):
@@ -118,7 +107,7 @@ class Endpoint:
         _requests.labels(answer.operation, answer.code).inc()
         _seconds.labels(answer.operation).observe(time.perf_counter() - started)
         if answer.status == 413:
-            await _linger(receive)
+            await linger(receive)
 
     async def _answer_in_time(self, scope: HTTPScope, receive: Receive) -> Answer:
         try:
@@ -134,7 +123,7 @@ class Endpoint:
             raise MethodError("Send the request by POST.")
         headers = read_headers(scope["headers"])
         check_headers(headers)
-        body = await _body(headers, receive, self._limits.body)
+        body = await receive_body(headers, receive, self._limits.body)
         with telemetry.tracer.start_as_current_span(
             "POST /graphql", context=_trace(headers), kind=SpanKind.SERVER
         ) as span:
@@ -197,36 +186,6 @@ def _refusal(error: Exception) -> Answer:
     if isinstance(error, TooLargeError | MethodError):
         status = error.status
     return Answer({"errors": [told]}, status=status)
-
-
-async def _body(headers: Headers, receive: Receive, limit: int) -> bytes | bytearray:
-    """Answers the body; raises TooLargeError as soon as it is known to pass the limit."""
-    error = TooLargeError(f"The request is larger than {limit} bytes.")
-    if headers.content_length is not None and headers.content_length > limit:
-        raise error
-    message = cast("dict[str, Any]", await receive())
-    body = message.get("body", b"")
-    if message.get("more_body"):
-        body = bytearray(body)
-        while message.get("more_body") and len(body) <= limit:
-            message = cast("dict[str, Any]", await receive())
-            body += message.get("body", b"")
-    if len(body) > limit:
-        raise error
-    if message["type"] == "http.disconnect":
-        raise InvalidError("The request ended before its body.")
-    return cast("bytes | bytearray", body)
-
-
-async def _linger(receive: Receive) -> None:
-    """Reads on after the answer, within bounds: closing while the client still writes would take the answer away."""
-    left, more = LINGER_BYTES, True
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while more and left > 0:
-                message = cast("dict[str, Any]", await receive())
-                left -= len(message.get("body", b""))
-                more = bool(message.get("more_body"))
 
 
 def _trace(headers: Headers) -> Any:

@@ -2,8 +2,8 @@
 
 On a stop the gateway first says that it is leaving: /readyz turns to 503, so that nothing new is sent here, and every
 answer closes its connection, so that clients which keep theirs open go elsewhere. Requests are still served all that
-time. Then the listener closes, and what is under way is finished. A request that sits in a connection just as it closes
-would be lost; the pause is what makes that rare.
+time. Then the listener closes, and what is under way is finished. Only a request that is sent at that very moment, by
+someone who heeds neither sign, can find its connection closed before it is read.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ async def accepting(host: str, port: int) -> None:
     """Returns once connections to the port are accepted; raises TimeoutError when that takes too long."""
     host = host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 where to find what listens there
     async with asyncio.timeout(START_SECONDS):
-        while not await _answers(host, port):
+        while not await _answers(host, port):  # noqa: ASYNC110 a port tells nobody that it opens
             await asyncio.sleep(0.01)
 
 

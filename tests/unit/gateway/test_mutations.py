@@ -23,7 +23,7 @@ MUG = {"name": "Mug", "description": "Holds tea.", "price": 19.99}
 
 
 async def test_registering_signs_in_by_answer_and_cookie(shop: Shop) -> None:
-    """Registering answers a token that works and sets it as an HttpOnly, SameSite=Lax, Secure cookie of its lifetime."""
+    """Registering answers a working token and sets it as a cookie: HttpOnly, SameSite=Lax, Secure, of its lifetime."""
     account = {"name": "Ada", "email": email(), "password": PASSWORD}
     answer = await shop.ask(REGISTER, {"a": account})
     token = answer.data["register"]["token"]
