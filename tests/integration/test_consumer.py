@@ -155,6 +155,55 @@ async def test_waits_for_what_is_unavailable_and_skips_nothing(datastores: Datas
     assert await count(servers, f"{topic}.dlq") == 0
 
 
+async def test_a_handler_that_hangs_is_cut_off_and_tried_again(datastores: Datastores) -> None:
+    """A call over its time limit counts as unavailable: the same events come again."""
+    servers = datastores.kafka.bootstrap_servers
+    topic = await new_topic(servers)
+    await send(servers, [outgoing(new_event(topic, "one", 0))])
+    recorder = Recorder()
+    recorder.hang.clear()
+    consumer = Consumer(servers, f"group-{uuid4().hex[:8]}", [topic], recorder, handler_timeout=0.2)
+    async with running(consumer):
+        await recorder.until(lambda: recorder.calls == 2)
+        recorder.hang.set()
+        await recorder.until(lambda: bool(recorder.handled))
+    assert recorder.handled == [0]
+
+
+async def test_a_share_that_changes_hands_while_it_waits_is_not_skipped(datastores: Datastores) -> None:
+    """Events that wait for what is unavailable when the group is shared out anew are handled by their next owner."""
+    servers = datastores.kafka.bootstrap_servers
+    topic, group = await new_topic(servers, partitions=4), f"group-{uuid4().hex[:8]}"
+    await send(servers, [outgoing(new_event(topic, f"key-{number}", number)) for number in range(40)])
+    first = Recorder()
+    second = Recorder(first.changed)
+    first.unavailable = True
+    async with running(new_consumer(datastores, topic, first, group)):
+        await first.until(lambda: first.calls > 1)
+        async with running(new_consumer(datastores, topic, second, group)):
+            await first.until(lambda: bool(second.handled))
+            assert first.handled == []
+            first.unavailable = False
+            await first.until(lambda: {*first.handled, *second.handled} == set(range(40)))
+
+
+async def test_stops_in_time_while_it_waits(datastores: Datastores) -> None:
+    """A consumer whose handler finds nothing available ends within ten seconds and leaves its events uncommitted."""
+    servers = datastores.kafka.bootstrap_servers
+    topic, group = await new_topic(servers), f"group-{uuid4().hex[:8]}"
+    await send(servers, [outgoing(new_event(topic, "one", 0))])
+    waiting, next_one = Recorder(), Recorder()
+    waiting.unavailable = True
+    stop = asyncio.Event()
+    task = asyncio.create_task(new_consumer(datastores, topic, waiting, group).run(stop))
+    await waiting.until(lambda: waiting.calls > 1)
+    stop.set()
+    async with asyncio.timeout(10):
+        await task
+    async with running(new_consumer(datastores, topic, next_one, group)):
+        await next_one.until(lambda: next_one.handled == [0])
+
+
 async def test_goes_on_when_kafka_comes_back(datastores: Datastores) -> None:
     """A Kafka that is killed and started again costs no event and no restart of the consumer."""
     servers = datastores.kafka.bootstrap_servers
