@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 import uuid_utils
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
 from services import database, rpc, runtime, telemetry
@@ -173,8 +174,13 @@ def _read(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-        raise SystemExit(f"product: {faults}") from None
+        raise SystemExit(f"product: {'; '.join(map(_fault, error.errors()))}") from None
+
+
+def _fault(error: ErrorDetails) -> str:
+    """Answers the variable and what is wrong with it; what concerns several names them itself."""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message
 
 
 def _now() -> datetime:

@@ -1,8 +1,9 @@
 """What the product service takes from its environment, by command."""
 
-from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.tokens import TokenPolicy
@@ -26,8 +27,17 @@ class IndexSettings(DatabaseSettings):
     # One URL or several, separated by commas; with user:password@ where the cluster wants them.
     elasticsearch_url: SecretStr = Field(min_length=1)
     # The certificate authority of a cluster that signs its own certificates.
-    elasticsearch_ca_file: Path | None = None
+    elasticsearch_ca_file: FilePath | None = None
     kafka_bootstrap_servers: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_elasticsearch(self) -> Self:
+        schemes = {_scheme(url) for url in self.elasticsearch_urls}
+        if not schemes <= {"http", "https"}:
+            raise ValueError("ELASTICSEARCH_URL must be http://host:port or https://host:port, or several of them.")
+        if self.elasticsearch_ca_file and schemes != {"https"}:
+            raise ValueError("ELASTICSEARCH_CA_FILE needs https in ELASTICSEARCH_URL.")
+        return self
 
     @property
     def elasticsearch_urls(self) -> list[str]:
@@ -53,3 +63,12 @@ class ServeSettings(IndexSettings):
     def token_policy(self) -> TokenPolicy:
         """What is demanded of every token."""
         return TokenPolicy(self.token_issuer, self.token_audience)
+
+
+def _scheme(url: str) -> str:
+    """Answers the scheme of a whole URL, and nothing for what is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme if parts.hostname and parts.port != 0 else ""
+    except ValueError:
+        return ""
