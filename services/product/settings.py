@@ -69,6 +69,7 @@ def _scheme(url: str) -> str:
     """Answers the scheme of a whole URL, and nothing for what is none."""
     try:
         parts = urlsplit(url)
-        return parts.scheme if parts.hostname and parts.port != 0 else ""
+        whole = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return ""
+    return parts.scheme if whole else ""
