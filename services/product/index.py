@@ -58,6 +58,7 @@ class ElasticsearchIndex:
         # Never repeated here: searchers hear at once that it is down, and writers repeat the whole batch.
         self._client = AsyncElasticsearch(list(urls), request_timeout=WRITE_SECONDS, max_retries=0, **options)
         self._search_seconds = search_seconds
+        self._translated = _Translation()
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -66,7 +67,7 @@ class ElasticsearchIndex:
     async def search(self, words: str, skip: int, take: int) -> list[Product]:
         """Answers products that match the words, best first, ties by id; raises UnavailableError while it is down."""
         folded = fold(words)[:_MAX_WORDS]
-        with _translated("Search does not answer now. Try again later."):
+        with self._translated("Search does not answer now. Try again later."):
             async with asyncio.timeout(self._search_seconds):
                 found = await self._page(exact(folded), folded, skip, take)
                 wider = forgiving(folded) if len(found) < take else None
@@ -96,7 +97,7 @@ class ElasticsearchIndex:
         operations = [*map(_put, products), *(_removal(*item) for item in gone.items())]
         for start in range(0, len(operations), _BULK):
             lines = [line for lines in operations[start : start + _BULK] for line in lines]
-            with _translated("The search index does not answer now."):
+            with self._translated():
                 answer = await self._client.bulk(index=alias, operations=[*_GUARD, *lines], require_alias=True)
             _check(answer["items"][1:])
 
@@ -105,7 +106,7 @@ class ElasticsearchIndex:
     async def create(self) -> str:
         """Makes an empty index, which only its building alias leads to, and answers its name."""
         index = f"{ALIAS}-{time.time_ns() // 1000:016d}"
-        with _translated("The search index does not answer now."):
+        with self._translated():
             await self._client.indices.create(
                 index=index, settings=SETTINGS, mappings=MAPPINGS, aliases={building_alias(index): {}}
             )
@@ -116,7 +117,7 @@ class ElasticsearchIndex:
 
         What was written to it can be found from that moment on.
         """
-        with _gone_is_conflict():
+        with self._translated.gone_is_conflict():
             await self._client.indices.refresh(index=index)
         await self._change_aliases(
             {"remove": {"index": f"{ALIAS}-*", "alias": ALIAS, "must_exist": False}},
@@ -129,17 +130,17 @@ class ElasticsearchIndex:
 
     async def indices(self) -> dict[str, set[str]]:
         """Answers every index of ours with its aliases."""
-        with _translated("The search index does not answer now."):
+        with self._translated():
             answer = await self._client.indices.get_alias(index=f"{ALIAS}-*")
         return {name: set(index["aliases"]) for name, index in answer.body.items() if _INDEX_NAME.fullmatch(name)}
 
     async def drop(self, index: str) -> None:
         """Deletes an index, if it is there."""
-        with _translated("The search index does not answer now."):
+        with self._translated():
             await self._client.indices.delete(index=index, ignore_unavailable=True)
 
     async def _change_aliases(self, *actions: Mapping[str, Any]) -> None:
-        with _gone_is_conflict():
+        with self._translated.gone_is_conflict():
             await self._client.indices.update_aliases(actions=actions)
 
 
@@ -190,21 +191,38 @@ def _outcome(result: Mapping[str, Any]) -> str:
     return "rejected" if status in (400, 413) and not outdated else "retriable"
 
 
-@contextmanager
-def _gone_is_conflict() -> Iterator[None]:
-    """Translates as the other does, except that an index that is not there any more is a ConflictError."""
-    with _translated("The search index does not answer now."):
+class _Translation:
+    """Turns every way in which Elasticsearch can fail into UnavailableError.
+
+    An outage is logged when it begins, when it changes its kind and when it ends, not for every search that it fails.
+    """
+
+    def __init__(self) -> None:
+        self._failing: str | None = None
+
+    @contextmanager
+    def __call__(self, message: str = "The search index does not answer now.") -> Iterator[None]:
+        """Gives what fails inside this message."""
         try:
             yield
-        except NotFoundError as error:
-            raise ConflictError("The index that was being built has been deleted.") from error
+        except (TransportError, ApiError, TimeoutError) as error:
+            self._failed(error)
+            raise UnavailableError(message) from error
+        if self._failing:
+            log.info("Elasticsearch answers again.")
+            self._failing = None
 
+    @contextmanager
+    def gone_is_conflict(self) -> Iterator[None]:
+        """Translates as well, but makes an index that is not there any more a ConflictError."""
+        with self():
+            try:
+                yield
+            except NotFoundError as error:
+                raise ConflictError("The index that was being built has been deleted.") from error
 
-@contextmanager
-def _translated(message: str) -> Iterator[None]:
-    """Turns every way in which Elasticsearch can fail into UnavailableError with this message, and logs it."""
-    try:
-        yield
-    except (TransportError, ApiError, TimeoutError) as error:
-        log.warning("Elasticsearch does not answer as it should.", error=type(error).__name__, detail=str(error)[:500])
-        raise UnavailableError(message) from error
+    def _failed(self, error: Exception) -> None:
+        kind = type(error).__name__
+        if kind != self._failing:
+            log.warning("Elasticsearch does not answer as it should.", error=kind, detail=str(error)[:500])
+            self._failing = kind
