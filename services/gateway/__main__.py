@@ -76,6 +76,7 @@ class Settings(telemetry.TelemetrySettings):
     max_root_fields: int = Field(default=_LIMITS.root_fields, ge=1)
     max_fields: int = Field(default=_LIMITS.fields, ge=1)
     max_list_items: int = Field(default=_LIMITS.list_items, ge=1)
+    max_objects: int = Field(default=_LIMITS.objects, ge=1)
     max_errors: int = Field(default=_LIMITS.errors, ge=1)
     max_concurrent_requests: int = Field(default=_LIMITS.concurrent, ge=1)
     request_timeout: float = Field(default=_LIMITS.seconds, gt=0)
@@ -96,6 +97,7 @@ class Settings(telemetry.TelemetrySettings):
             root_fields=self.max_root_fields,
             fields=self.max_fields,
             list_items=self.max_list_items,
+            objects=self.max_objects,
             errors=self.max_errors,
             seconds=self.request_timeout,
             concurrent=self.max_concurrent_requests,

@@ -9,6 +9,7 @@ from services.errors import InvalidError
 from services.gateway.clients import Accounts, Orders, Products
 from services.gateway.identity import Caller, Cookies
 from services.gateway.interactions import Interactions
+from services.gateway.limits import Limits
 from services.gateway.loaders import OrdersLoader, ProductLoader, orders_loader, product_loader
 from services.gateway.money import Currency
 
@@ -33,6 +34,8 @@ class Context:
     caller: Caller
     # From the header Idempotency-Key; empty for none.
     idempotency_key: str = ""
+    # How many more orders and lines the answer may hold.
+    objects_left: int = Limits().objects
     # Set-Cookie headers of the answer.
     set_cookies: list[str] = field(default_factory=list)
 
@@ -50,6 +53,12 @@ class Context:
     def product_by_id(self) -> ProductLoader:
         """This request's loader of products."""
         return product_loader(self.platform.products)
+
+    def spend(self, objects: int) -> None:
+        """Counts what the answer will hold; raises InvalidError when that becomes too much."""
+        self.objects_left -= objects
+        if self.objects_left < 0:
+            raise InvalidError("The answer would be too large: ask for fewer orders at once.")
 
     def take_idempotency_key(self) -> str:
         """Answers the request's key once; InvalidError when a second order of the request would share it."""

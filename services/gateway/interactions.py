@@ -25,6 +25,8 @@ SOURCE: Final = "/gateway"
 # Views kept while Kafka is away: about 200 bytes each, 2 MB in all.
 CAPACITY: Final = 10_000
 MAX_BATCH: Final = 500
+# Seconds in which views gather to a batch: sending each by itself costs more than answering its request.
+GATHER_SECONDS: Final = 0.2
 # Seconds between two attempts while Kafka is away.
 RETRY_SECONDS: Final = 1.0
 # Seconds at shutdown for what still waits.
@@ -114,6 +116,8 @@ class Interactions:
             await self.run_once()
             if self._batch:
                 await asyncio.sleep(RETRY_SECONDS)
+            elif self._queue.qsize() < MAX_BATCH:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _leave(self) -> None:
         left = len(self._batch) + self._queue.qsize()

@@ -107,6 +107,7 @@ class Account:
         if not page.take:
             return []
         orders = await info.context.orders_of.load(OrdersOf(self.id, page.skip, page.take))
+        info.context.spend(sum(1 + len(order.lines) for order in orders))
         return [order_of(order, info.context.currency) for order in orders]
 
 

@@ -1,5 +1,5 @@
 // Starts GraphiQL on this server's /graphql. The sign-in cookie that register and login set goes with every request.
-const send = GraphiQL.createFetcher({ url: "/graphql" });
+const send = GraphiQL.createFetcher({ url: "/graphql", enableIncrementalDelivery: false });
 let lastProduct = LAST_PRODUCT;
 
 async function fetcher(request, options) {

@@ -130,6 +130,7 @@ async def small_shop() -> AsyncIterator[Shop]:
         root_fields=4,
         fields=20,
         list_items=5,
+        objects=5,
         errors=3,
         seconds=0.2,
         concurrent=2,

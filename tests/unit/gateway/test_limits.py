@@ -5,6 +5,7 @@ import time
 import pytest
 from graphql import get_introspection_query, parse
 
+from protos.gen.ecommerce.order.v1 import OrderItem
 from services.errors import InvalidError
 from services.gateway.limits import Limits, check_document, check_variables
 from tests.unit.gateway.conftest import Shop
@@ -129,6 +130,21 @@ async def test_an_error_quotes_no_more_than_a_few_words(shop: Shop) -> None:
     answer = await shop.ask("query($p: PaginationInput!) { product(pagination: $p) { id } }", {"p": "x" * 100_000})
     assert answer.codes == ["INVALID"]
     assert len(answer.response.content) < 2_000
+
+
+async def test_an_answer_is_bounded_however_it_is_put_together(small_shop: Shop) -> None:
+    """Orders and lines are counted over all pages and aliases of a request; beyond the limit it is INVALID."""
+    token = await small_shop.customer()
+    product = await small_shop.product(token)
+    for _ in range(2):
+        await small_shop.orders.place(token, [OrderItem(product_id=product, quantity=1)], "")
+    once = await small_shop.data("{ accounts { orders { id } } }", token=token)
+    assert len(once["accounts"][0]["orders"]) == 2
+    twice = await small_shop.ask("{ accounts { a: orders { id } b: orders { id } } }", token=token)
+    assert (twice.codes, twice.message) == (
+        ["INVALID"],
+        "The answer would be too large: ask for fewer orders at once.",
+    )
 
 
 @pytest.mark.parametrize(
