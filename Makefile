@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 UV := uv run --quiet --frozen
 
-.PHONY: help setup dev down clean-data status test lint format protos schema bench
+.PHONY: help setup dev down clean-data status run test lint format protos schema bench
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ clean-data: setup ## Forget the data of `make dev`
 
 status: setup ## Show what `make dev` is running, and where
 	@$(UV) python -m local status
+
+run: setup ## Run a service's other command beside `make dev`: make run CMD="product reindex", CMD="deadletters list product_events"
+	@$(UV) python -m local run $(CMD)
 
 test: setup ## Run every test: unit, contract and integration on real datastores (TESTS=path narrows it)
 	@$(UV) pytest $(or $(TESTS),tests)

@@ -5,6 +5,7 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -30,9 +31,9 @@ _DOWN_WITHIN = 120.0  # the services' and the datastores' grace periods, one aft
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer the exit code."""
     options = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], int] = options.run
+    act: Callable[[argparse.Namespace], int] = options.act
     try:
-        return run(options)
+        return act(options)
     except LocalError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -140,6 +141,20 @@ def status(options: argparse.Namespace) -> int:
     return 0 if asyncio.run(_show(platform)) else 1
 
 
+def run(options: argparse.Namespace) -> int:
+    """Run another command of a service beside the running platform, such as `run product reindex`."""
+    record = running.read(options.data)
+    if record is None:
+        raise LocalError("Nothing runs: start it with `make dev`")
+    platform = Platform(Layout(options.data, record.ports), instances=record.instances)
+    # Commands that are no service's own, such as deadletters, need no more than the product service has.
+    given = platform.environment(options.module if options.module in record.instances else "product")
+    # The service's own process has the port for metrics.
+    environment = {**os.environ, **given, "METRICS_PORT": "0", "LOG_FORMAT": "console"}
+    command = [sys.executable, "-m", f"services.{options.module}", *options.arguments]
+    return subprocess.run(command, check=False, cwd=CHECKOUT, env=environment).returncode
+
+
 async def _show(platform: Platform) -> bool:
     """Print a line for each process; answer whether all serve."""
     serving = await asyncio.gather(*(_serves(process) for process in platform.processes))
@@ -158,13 +173,16 @@ async def _serves(process: Process) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="The platform as processes on this host.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for run in (up, down, clean_data, status):
-        command = commands.add_parser(run.__name__.replace("_", "-"), help=run.__doc__)
-        command.set_defaults(run=run)
+    for act in (up, down, clean_data, status, run):
+        command = commands.add_parser(act.__name__.replace("_", "-"), help=act.__doc__)
+        command.set_defaults(act=act)
         command.add_argument("--data", type=_folder, default=CHECKOUT / ".data", help="the data directory")
-        if run is up:
+        if act is up:
             command.add_argument("--only", nargs="+", default=NAMES, metavar="NAME", help="run these services only")
             command.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=NUMBER")
+        if act is run:
+            command.add_argument("module", choices=(*NAMES, "deadletters"))
+            command.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
 
 
