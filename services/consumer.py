@@ -33,7 +33,7 @@ from services import events, telemetry
 from services.errors import UnavailableError
 from services.events import DEAD_LETTER_SUFFIX, REQUEST_SECONDS, TOPICS, Event, Header, UnreadableEventError
 from services.loops import backoff, first_of, within, work_until
-from services.publisher import Outgoing, Publisher
+from services.publisher import RETRY_MS, Outgoing, Publisher
 
 # Longest wait for the first event of a batch: how soon a stop is noticed. It delays nothing.
 POLL_SECONDS: Final = 0.2
@@ -193,6 +193,7 @@ class Consumer:
             max_poll_interval_ms=_POLL_INTERVAL_MS,
             session_timeout_ms=int(SESSION_SECONDS * 1000),
             heartbeat_interval_ms=int(SESSION_SECONDS * 1000 / 4),
+            retry_backoff_ms=RETRY_MS,
             request_timeout_ms=int((REQUEST_SECONDS + SESSION_SECONDS) * 1000),
         )
         self._kafka.subscribe(list(self._topics), listener=self._rebalances)
