@@ -193,7 +193,11 @@ async def ensure_topics(bootstrap_servers: str, names: Collection[str], wait: fl
 
     Waits at most `wait` seconds for Kafka, then raises UnavailableError. Raises KeyError for a name not in TOPICS.
     """
-    topics = [TOPICS[name] for name in names]
+    await create_topics(bootstrap_servers, [TOPICS[name] for name in names], wait)
+
+
+async def create_topics(bootstrap_servers: str, topics: Sequence[Topic], wait: float) -> None:
+    """The same for topics that are not in TOPICS."""
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -213,14 +217,17 @@ async def _create_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> Non
         async with asyncio.timeout(2 * REQUEST_SECONDS):
             await admin.start()
             answer: Any = await admin.create_topics([_new_topic(topic) for topic in topics])
+    except AttributeError as error:
+        # What the client makes of a cluster that has just started and has no controller yet.
+        raise KafkaError("There is no controller.") from error
     finally:
         await admin.close()
     for name, code, *detail in answer.topic_errors:
-        error = for_code(code)
-        if error in _NOT_OURS_TO_CREATE:
+        refusal = for_code(code)
+        if refusal in _NOT_OURS_TO_CREATE:
             log.warning("Topics are left to those who may create them.", topic=name)
-        elif code and error is not TopicAlreadyExistsError:
-            raise error(f"{name}: {detail}")
+        elif code and refusal is not TopicAlreadyExistsError:
+            raise refusal(f"{name}: {detail}")
 
 
 def _new_topic(topic: Topic) -> NewTopic:

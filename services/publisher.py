@@ -16,7 +16,6 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidTopicError,
-    KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     UnsupportedForMessageFormatError,
@@ -111,7 +110,7 @@ class Publisher:
                 for record in records:
                     sent.append(await self._send(producer, record))  # noqa: PERF401 what was sent is known if it raises
                 await asyncio.wait(sent)
-        except (KafkaError, UnavailableError, TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 the client raises more than it says; nothing was acknowledged either way
             failure = error
         except BaseException:
             await self.close()

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from protos.gen.ecommerce.events import v1
 from services import events
-from services.events import DEAD_LETTER_SUFFIX, Event
+from services.events import DEAD_LETTER_SUFFIX, Event, Topic
 from services.publisher import Outgoing, Publisher
 
 # Longest that anything on a busy machine takes which the tests wait for.
@@ -21,17 +20,8 @@ PATIENCE = 90.0
 async def new_topic(bootstrap_servers: str, partitions: int = 3, **config: str) -> str:
     """Makes a topic that no other test has, with its dead-letter topic."""
     name = f"test_{uuid4().hex[:12]}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.create_topics(
-            [
-                NewTopic(name, partitions, 1, topic_configs=config),
-                NewTopic(name + DEAD_LETTER_SUFFIX, 1, 1, topic_configs={"max.message.bytes": "2097152"}),
-            ]
-        )
-    finally:
-        await admin.close()
+    topics = [Topic(name, partitions, config), Topic(name + DEAD_LETTER_SUFFIX, 1, {"max.message.bytes": "2097152"})]
+    await events.create_topics(bootstrap_servers, topics, PATIENCE)
     return name
 
 
