@@ -53,7 +53,7 @@ class Settings(telemetry.TelemetrySettings):
     leave_seconds: float = Field(default=_HTTP.leave_seconds, ge=0)
 
     # Set by the parent of several workers, for each of them.
-    shared_port: bool = False
+    parent_pid: int = 0
     prometheus_multiproc_dir: str = ""
 
     token_issuer: str = _POLICY.issuer
@@ -139,7 +139,7 @@ async def serve(settings: Settings) -> None:
         settings.http_port,
         settings.max_connections,
         settings.leave_seconds,
-        shared_port=settings.shared_port,
+        shared_port=bool(settings.parent_pid),
     )
     try:
         await runtime.serve(HttpServer(app, http, drain), interactions)
@@ -184,8 +184,8 @@ def main() -> int:
         workers = Workers(settings.workers, settings.http_host, settings.http_port, os.environ)
         asyncio.run(runtime.serve(workers))
         return 0
-    if settings.shared_port:
-        end_with_parent()
+    if settings.parent_pid:
+        end_with_parent(settings.parent_pid)
     asyncio.run(serve(settings))
     return 0
 

@@ -10,6 +10,7 @@ mode). In Kubernetes, more pods do the same better.
 
 import asyncio
 import ctypes
+import os
 import signal
 import sys
 import tempfile
@@ -46,7 +47,7 @@ class Workers:
         environment = {
             **self._environment,
             "WORKERS": "1",
-            "SHARED_PORT": "true",
+            "PARENT_PID": str(os.getpid()),
             "PROMETHEUS_MULTIPROC_DIR": self._metrics.name,
         }
         for _ in range(self._count):
@@ -78,6 +79,11 @@ class Workers:
             signal.raise_signal(signal.SIGTERM)
 
 
-def end_with_parent() -> None:
-    """Has the kernel send this worker SIGTERM when its parent is gone, however it went (Linux)."""
+def end_with_parent(parent_pid: int) -> None:
+    """Has the kernel send this worker SIGTERM when its parent is gone, however it went (Linux).
+
+    Raises SystemExit when it is gone already: then the kernel would have nothing to tell.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent_pid:
+        raise SystemExit("The parent of this worker is gone.")

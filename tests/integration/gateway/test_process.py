@@ -141,7 +141,7 @@ async def _metrics_of_new_connections(url: str, requests: int) -> int:
 async def test_workers_do_not_outlive_their_parent(folder: Path) -> None:
     """When the parent is killed outright its workers end too, and when a worker is, the whole gateway ends."""
     for victim in ("parent", "worker"):
-        async with staged(folder / victim, WORKERS="2") as stage:
+        async with staged(folder / victim, WORKERS="2", TMPDIR=str(folder)) as stage:
             parent = psutil.Process(stage.gateway.pid)
             workers = parent.children(recursive=True)
             (parent if victim == "parent" else workers[0]).send_signal(signal.SIGKILL)
