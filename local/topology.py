@@ -81,6 +81,7 @@ def environment(service: Service, instance: str, at: Addresses) -> dict[str, str
 def _listening(service: Service, instance: str, at: Addresses) -> dict[str, str]:
     port = str(at.ports[instance])
     if service.http:
-        return {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": port}
+        # Without TLS a browser would not send a cookie that is marked as secure.
+        return {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": port, "COOKIE_SECURE": "false"}
     metrics = str(at.ports[f"{instance}-metrics"])
     return {"GRPC_HOST": "127.0.0.1", "GRPC_PORT": port, "METRICS_HOST": "127.0.0.1", "METRICS_PORT": metrics}

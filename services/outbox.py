@@ -120,7 +120,8 @@ async def stage(session: AsyncSession, *staged: Event) -> None:
     if not staged:
         return
     await session.flush()
-    await session.exec(sa.insert(_table).values([_row(event) for event in staged]))
+    # Many rows as parameters of one prepared statement: written into the statement, they would be compiled each time.
+    await session.exec(sa.insert(_table), params=[_row(event) for event in staged])
 
 
 def _row(event: Event) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def _start_logs(service: str, settings: TelemetrySettings) -> None:
     structlog.contextvars.bind_contextvars(service=service)
     # Libraries log through the standard library: their lines join ours, and only what is worth waking up for.
     logging.basicConfig(handlers=[_StructlogHandler()], level=logging.WARNING, force=True)
+    # Dozens of lines a second while Kafka is away; who uses the client says so once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _renderers(settings: TelemetrySettings) -> list[Any]:

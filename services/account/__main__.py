@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from sqlalchemy.exc import ProgrammingError
 
-from services import database, rpc, runtime, telemetry
+from services import rpc, runtime, telemetry
 from services.account.keyring import KeyRing, UnreadableKeyError
 from services.account.models import metadata
 from services.account.passwords import Argon2Passwords
@@ -95,9 +95,12 @@ async def _missing(store: Database) -> list[str]:
 
 
 def _migrate() -> None:
+    # Here and not above: a process that serves need not load Alembic.
+    from services import migration  # noqa: PLC0415
+
     settings, administrator = _read(DatabaseSettings), _read(AdministratorSettings)
     _start_telemetry_of_a_command()
-    database.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, metadata)
+    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, metadata)
     if administrator.admin_email:
         asyncio.run(_ensure_administrator(settings, administrator))
 

@@ -16,7 +16,7 @@ import uuid_utils
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from services import database, rpc, runtime, telemetry
+from services import rpc, runtime, telemetry
 from services.database import Database
 from services.errors import EcommerceError, UnavailableError
 from services.keys import account_keys
@@ -77,10 +77,13 @@ async def _missing(kept: Database) -> list[str]:
 
 
 def _migrate() -> None:
+    # Here and not above: a process that serves need not load Alembic.
+    from services import migration  # noqa: PLC0415
+
     settings = _read(DatabaseSettings)
     # Serves no metrics: nobody scrapes what ends in a second, and the port may be the running service's.
     telemetry.start("order", _read(telemetry.TelemetrySettings).model_copy(update={"metrics_port": 0}))
-    database.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, OrderRecord.metadata)
+    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, OrderRecord.metadata)
 
 
 @contextlib.asynccontextmanager

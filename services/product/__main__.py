@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
-from services import database, rpc, runtime, telemetry
+from services import rpc, runtime, telemetry
 from services.consumer import Consumer
 from services.database import Database
 from services.errors import EcommerceError, UnavailableError
@@ -100,9 +100,12 @@ async def _missing(kept: Database) -> list[str]:
 
 
 def _migrate() -> None:
+    # Here and not above: a process that serves need not load Alembic.
+    from services import migration  # noqa: PLC0415
+
     settings = _read(DatabaseSettings)
     _start_telemetry_of_a_command()
-    database.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, ProductRecord.metadata)
+    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, ProductRecord.metadata)
     asyncio.run(_making_index(_read(IndexSettings)))
 
 

@@ -13,9 +13,10 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from local.datastores import Datastores
-from services import database as module
-from services.database import Database, migrate, pending_changes
+from services import migration
+from services.database import Database, normalised
 from services.errors import UnavailableError
+from services.migration import migrate, pending_changes
 from services.outbox import OutboxRecord
 
 NewDatabase = Callable[[str], Awaitable[str]]
@@ -158,10 +159,10 @@ async def test_a_frozen_postgresql_is_noticed_in_time(datastores: Datastores, da
 
 def test_a_url_of_another_database_is_refused() -> None:
     """The URL is PostgreSQL's in either spelling; anything else is told without showing the password."""
-    assert module.normalised("postgresql://u:p@h/d").drivername == "postgresql+asyncpg"
+    assert normalised("postgresql://u:p@h/d").drivername == "postgresql+asyncpg"
     for wrong in ("mysql://u:secret@h/d", "secret"):
         with pytest.raises(ValueError, match="URL") as refused:
-            module.normalised(wrong)
+            normalised(wrong)
         assert "secret" not in str(refused.value)
 
 
@@ -172,7 +173,7 @@ def migrations(tmp_path: Path) -> Path:
     (tmp_path / "env.py").write_text(
         dedent("""
             from sqlmodel import SQLModel
-            from services.database import run_migrations
+            from services.migration import run_migrations
             run_migrations(SQLModel.metadata)
         """)
     )
@@ -216,10 +217,10 @@ async def test_a_migration_held_up_by_another_says_so(
     url: str, migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that cannot have the lock within the wait changes nothing and is told as unavailable."""
-    monkeypatch.setattr(module, "MIGRATION_WAIT", 1.0)
+    monkeypatch.setattr(migration, "MIGRATION_WAIT", 1.0)
     database = Database(url, application_name="test")
     async with database.dedicated() as other:
-        await other.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": module.MIGRATION_LOCK})
+        await other.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": migration.MIGRATION_LOCK})
         with pytest.raises(UnavailableError):
             await asyncio.to_thread(migrate, url, migrations, SQLModel.metadata)
     assert await ask(database, "SELECT to_regclass('outbox')") is None
@@ -230,6 +231,6 @@ async def test_migrate_waits_for_the_database_and_then_says_so(
     migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that does not answer within the wait is told as unavailable."""
-    monkeypatch.setattr(module, "MIGRATION_WAIT", 0.1)
+    monkeypatch.setattr(migration, "MIGRATION_WAIT", 0.1)
     with pytest.raises(UnavailableError):
         await asyncio.to_thread(migrate, "postgresql://u:p@127.0.0.1:9/d", migrations, SQLModel.metadata)

@@ -1,6 +1,6 @@
 """Alembic runs this; what it does is the same for every service."""  # noqa: INP001 Alembic reads it as a file
 
-from services import database
+from services import migration
 from services.order.models import OrderRecord
 
-database.run_migrations(OrderRecord.metadata)
+migration.run_migrations(OrderRecord.metadata)

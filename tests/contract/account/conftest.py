@@ -14,7 +14,8 @@ from services.account.keyring import KeyStore
 from services.account.models import metadata
 from services.account.service import AccountStore
 from services.account.store import PostgresAccounts, PostgresKeys
-from services.database import Database, migrate
+from services.database import Database
+from services.migration import migrate
 from tests.fakes.account import FakeAccounts, FakeKeys
 
 MIGRATIONS = Path(services.account.__file__).with_name("migrations")

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlmodel import select
 
 import services.order
-from services import database
+from services import migration
 from services.database import Database
 from services.events import Event, Header, from_record
 from services.order.events import Announcer
@@ -46,7 +46,7 @@ class _Record:
 async def order_database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
     """A migrated database."""
     url = await new_database("order")
-    await asyncio.to_thread(database.migrate, url, MIGRATIONS, OrderRecord.metadata)
+    await asyncio.to_thread(migration.migrate, url, MIGRATIONS, OrderRecord.metadata)
     opened = Database(url, application_name="order-contract")
     yield opened
     await opened.close()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from services.database import Database, pending_changes
+from services.database import Database
 from services.errors import UnavailableError
 from services.events import Event
+from services.migration import pending_changes
 from services.order.domain import Order
 from services.order.events import Announcer
 from services.order.models import OrderRecord

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 import services.product
 from local.datastores import Datastores
-from services import database
+from services import migration
 from services.database import Database
 from services.events import Event, Header, from_record
 from services.outbox import OutboxRecord
@@ -53,7 +53,7 @@ class _Record:
 async def product_database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
     """A migrated database."""
     url = await new_database("product")
-    await asyncio.to_thread(database.migrate, url, MIGRATIONS, ProductRecord.metadata)
+    await asyncio.to_thread(migration.migrate, url, MIGRATIONS, ProductRecord.metadata)
     opened = Database(url, application_name="product-contract")
     yield opened
     await opened.close()

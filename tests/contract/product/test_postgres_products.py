@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import event, text
 
-from services import database
+from services import migration
 from services.database import Database
 from services.errors import UnavailableError
 from services.product.models import ProductRecord
@@ -19,7 +19,7 @@ async def test_models_and_migrations(new_database: Callable[[str], Awaitable[str
     """The newest revision makes the tables that the models describe."""
     url = await new_database("product_models")
     tables = ["products", "outbox"]
-    pending = await asyncio.to_thread(database.pending_changes, url, MIGRATIONS, ProductRecord.metadata, tables)
+    pending = await asyncio.to_thread(migration.pending_changes, url, MIGRATIONS, ProductRecord.metadata, tables)
     assert pending == []
 
 

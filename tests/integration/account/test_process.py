@@ -14,8 +14,8 @@ from local.datastores import Datastores
 from protos.gen.ecommerce.account import v1 as account_v1
 from services import rpc
 from services.account.models import metadata
-from services.database import pending_changes
 from services.errors import ForbiddenError, UnavailableError
+from services.migration import pending_changes
 from tests.factories.account import PASSWORD, email
 from tests.integration.account.conftest import Running, Start, command
 from tests.integration.account.test_accounts import account_of, login, register
