@@ -10,10 +10,12 @@ as UnavailableError. Constraint violations are left to the stores, who know what
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import asyncpg
 import structlog
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import NullPool, event, exc, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -32,6 +34,31 @@ PING_SECONDS: Final = 2.0
 _TRANSIENT: Final = ("08", "40", "53", "57", "58", "55P03", "25006")
 
 log = structlog.get_logger(__name__)
+
+
+class DatabaseSettings(BaseSettings):
+    """What a process takes from its environment to reach its database."""
+
+    # What was given is never repeated in an error: there is a password in it.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    database_url: SecretStr
+    database_pool_size: int = Field(default=10, ge=1, le=100)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        try:
+            normalised(value.get_secret_value())
+        except ValueError:
+            # In words of our own: those of the parser may repeat a part of the password.
+            raise ValueError("Must be of the form postgresql://user:password@host:port/database.") from None
+        return value
+
+    def database(self, application_name: str) -> "Database":
+        """Answers the pool that the settings describe, not yet connected."""
+        url = self.database_url.get_secret_value()
+        return Database(url, pool_size=self.database_pool_size, application_name=application_name)
 
 
 class Database:
@@ -106,9 +133,23 @@ class Database:
             async with asyncio.timeout(PING_SECONDS), self._reading.connect() as connection:
                 await connection.execute(text("SELECT 1"))
 
+    async def missing(self) -> list[str]:
+        """Answers what a readiness check reports: PostgreSQL unless it answers."""
+        try:
+            await self.ping()
+        except UnavailableError:
+            return ["PostgreSQL"]
+        return []
+
     async def close(self) -> None:
         """Closes every connection."""
         await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 def normalised(url: str) -> URL:

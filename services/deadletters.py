@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from services import runtime
 from services.consumer import DEAD_LETTER_HEADER
 from services.errors import EcommerceError, InvalidError, NotFoundError, UnavailableError
 from services.events import DEAD_LETTER_SUFFIX, REQUEST_SECONDS, Header
@@ -178,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and answers its exit code."""
     chosen = _parser().parse_args(arguments)
     try:
-        asyncio.run(_run(chosen, Settings().kafka_bootstrap_servers))
+        asyncio.run(_run(chosen, runtime.read_settings(Settings, "deadletters").kafka_bootstrap_servers))
     except EcommerceError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

@@ -8,9 +8,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +24,23 @@ LONGEST_PAUSE: Final = 10.0
 WELL_AFTER: Final = 60.0
 # Seconds that the loops get to finish what they are at.
 LOOPS_GRACE: Final = 10.0
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def read_settings(settings: type[S], program: str) -> S:
+    """Answers the settings from the environment; ends the program with one line that names what is wrong."""
+    try:
+        return settings()
+    except ValidationError as error:
+        raise SystemExit(f"{program}: {'; '.join(map(_fault, error.errors()))}") from None
+
+
+def _fault(error: ErrorDetails) -> str:
+    """Answers the variable and what is wrong with it; what concerns several names them itself."""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message
 
 
 class Loop(Protocol):

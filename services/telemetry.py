@@ -35,11 +35,14 @@ class TelemetrySettings(BaseSettings):
     otel_exporter_otlp_endpoint: str = ""
 
 
-def start(service: str, settings: TelemetrySettings) -> None:
-    """Sets up all three for this process; called once, before anything is logged."""
+def start(service: str, settings: TelemetrySettings, *, metrics: bool = True) -> None:
+    """Sets up all three for this process; called once, before anything is logged.
+
+    `metrics` is False for commands that end by themselves: nobody scrapes them, and the port may be the service's.
+    """
     _start_logs(service, settings)
     _start_traces(service, settings)
-    if settings.metrics_port:
+    if metrics and settings.metrics_port:
         start_http_server(settings.metrics_port, settings.metrics_host)
 
 

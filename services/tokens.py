@@ -18,6 +18,8 @@ from typing import Any, Final, Literal
 
 from jose import ExpiredSignatureError, JWTError, jwk, jwt
 from jose.backends.base import Key
+from pydantic import Field
+from pydantic_settings import BaseSettings
 
 from services.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 
@@ -65,13 +67,25 @@ def require_self_or_administrator(caller: Identity | None, account_id: int) -> I
     return identity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenPolicy:
     """What is written into every token and demanded of every token; `lifetime` in seconds."""
 
     issuer: str = "ecommerce-platform"
     audience: str = "ecommerce-platform"
     lifetime: int = 24 * 60 * 60
+
+
+class TokenSettings(BaseSettings):
+    """What a process that checks tokens takes from its environment."""
+
+    token_issuer: str = Field(default=TokenPolicy.issuer, min_length=1)
+    token_audience: str = Field(default=TokenPolicy.audience, min_length=1)
+
+    @property
+    def token_policy(self) -> TokenPolicy:
+        """What is demanded of every token."""
+        return TokenPolicy(self.token_issuer, self.token_audience)
 
 
 class Signer:

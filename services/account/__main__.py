@@ -10,15 +10,13 @@ import asyncio
 import contextlib
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import stamina
 import structlog
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 from sqlalchemy.exc import ProgrammingError
 
 from services import rpc, runtime, telemetry
@@ -30,18 +28,17 @@ from services.account.server import AccountServer
 from services.account.service import Accounts
 from services.account.settings import (
     AdministratorSettings,
-    DatabaseSettings,
     KeySettings,
     ServeSettings,
 )
 from services.account.store import PostgresAccounts, PostgresKeys
-from services.database import Database
+from services.database import Database, DatabaseSettings
 from services.errors import ConflictError, EcommerceError, InvalidError, UnavailableError
 from services.tokens import Verifier
 
 log = structlog.get_logger(__name__)
 
-S = TypeVar("S", bound=BaseSettings)
+NAME: Final = "account"
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 # Seconds that a start waits for the database to answer.
@@ -59,22 +56,22 @@ def main() -> None:
 
 
 def _serve() -> None:
-    settings = _read(ServeSettings)
-    telemetry.start("account", _read(telemetry.TelemetrySettings))
+    settings = runtime.read_settings(ServeSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
     asyncio.run(_serving(settings))
 
 
 async def _serving(settings: ServeSettings) -> None:
     pool = Argon2Passwords(threads=settings.hashing_threads, waiting=settings.hashing_waiting)
     with contextlib.closing(pool) as passwords:
-        async with _database(settings, settings.database_pool_size) as store:
+        async with settings.database(NAME) as store:
             ring = _key_ring(store, settings)
             await _first_reading(ring)
             server = rpc.Server(
-                rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
+                settings.server,
                 AccountServer(Accounts(PostgresAccounts(store), passwords, ring, _now), ring),
                 verifier=Verifier(ring.public_keys, settings.token_policy),
-                readiness=lambda: _missing(store),
+                readiness=store.missing,
             )
             await runtime.serve(server, ring)
 
@@ -86,20 +83,13 @@ async def _first_reading(ring: KeyRing) -> None:
             await ring.run_once()
 
 
-async def _missing(store: Database) -> list[str]:
-    try:
-        await store.ping()
-    except UnavailableError:
-        return ["PostgreSQL"]
-    return []
-
-
 def _migrate() -> None:
     # Here and not above: a process that serves need not load Alembic.
     from services import migration  # noqa: PLC0415
 
-    settings, administrator = _read(DatabaseSettings), _read(AdministratorSettings)
-    _start_telemetry_of_a_command()
+    settings = runtime.read_settings(DatabaseSettings, NAME)
+    administrator = runtime.read_settings(AdministratorSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
     migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, metadata)
     if administrator.admin_email:
         asyncio.run(_ensure_administrator(settings, administrator))
@@ -108,7 +98,7 @@ def _migrate() -> None:
 async def _ensure_administrator(settings: DatabaseSettings, administrator: AdministratorSettings) -> None:
     given = administrator.admin_name, administrator.admin_email, administrator.admin_password.get_secret_value()
     with contextlib.closing(Argon2Passwords(threads=1, waiting=1)) as passwords:
-        async with _database(settings) as store:
+        async with settings.database(NAME) as store:
             try:
                 made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
                     *given
@@ -119,13 +109,13 @@ async def _ensure_administrator(settings: DatabaseSettings, administrator: Admin
 
 
 def _rotate_keys() -> None:
-    settings = _read(KeySettings)
-    _start_telemetry_of_a_command()
+    settings = runtime.read_settings(KeySettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
     asyncio.run(_rotating(settings))
 
 
 async def _rotating(settings: KeySettings) -> None:
-    async with _database(settings) as store:
+    async with settings.database(NAME) as store:
         key = await _key_ring(store, settings).rotate()
     sys.stdout.write(f"{key.id} signs from {key.signs_from.isoformat(timespec='seconds')}\n")
 
@@ -141,28 +131,6 @@ def _key_ring(store: Database, settings: KeySettings) -> KeyRing:
     rules = RotationRules(timedelta(days=settings.key_rotation_days), timedelta(seconds=settings.token_lifetime))
     keys = PostgresKeys(store, settings.cipher)
     return KeyRing(keys, rules, settings.token_policy, _now, lambda: str(uuid.uuid4()))
-
-
-@contextlib.asynccontextmanager
-async def _database(settings: DatabaseSettings, pool_size: int = 1) -> AsyncIterator[Database]:
-    store = Database(settings.database_url.get_secret_value(), pool_size=pool_size, application_name="account")
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def _start_telemetry_of_a_command() -> None:
-    """Serves no metrics: nobody scrapes what ends in a second, and the port may be the running service's."""
-    telemetry.start("account", _read(telemetry.TelemetrySettings).model_copy(update={"metrics_port": 0}))
-
-
-def _read(settings: type[S]) -> S:
-    try:
-        return settings()
-    except ValidationError as error:
-        faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-        raise SystemExit(f"account: {faults}") from None
 
 
 @contextlib.contextmanager

@@ -6,30 +6,10 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from services import database
 from services.account.encryption import KeyCipher
-from services.tokens import TokenPolicy
-
-_POLICY = TokenPolicy()
-
-
-class DatabaseSettings(BaseSettings):
-    """What every command needs."""
-
-    # What was given is never repeated in an error: there are passwords in it.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
-
-    database_url: SecretStr
-
-    @field_validator("database_url")
-    @classmethod
-    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
-        try:
-            database.normalised(value.get_secret_value())
-        except ValueError:
-            # In words of our own: those of the parser may repeat a part of the password.
-            raise ValueError("Must be of the form postgresql://user:password@host:port/database.") from None
-        return value
+from services.database import DatabaseSettings
+from services.rpc import GrpcSettings
+from services.tokens import TokenPolicy, TokenSettings
 
 
 class AdministratorSettings(BaseSettings):
@@ -49,16 +29,14 @@ class AdministratorSettings(BaseSettings):
         return value
 
 
-class KeySettings(DatabaseSettings):
+class KeySettings(DatabaseSettings, TokenSettings):
     """What is needed to handle signing keys."""
 
     # 32 random bytes in base64; several are separated by commas, the one to encrypt with first.
     key_encryption_key: Annotated[list[SecretStr], NoDecode]
     key_rotation_days: int = Field(default=30, ge=1, le=3650)
-    token_issuer: str = Field(default=_POLICY.issuer, min_length=1)
-    token_audience: str = Field(default=_POLICY.audience, min_length=1)
     # Seconds.
-    token_lifetime: int = Field(default=_POLICY.lifetime, ge=60, le=365 * 24 * 60 * 60)
+    token_lifetime: int = Field(default=TokenPolicy.lifetime, ge=60, le=365 * 24 * 60 * 60)
 
     @field_validator("key_encryption_key", mode="before")
     @classmethod
@@ -90,9 +68,5 @@ class HashingSettings(BaseSettings):
     hashing_waiting: int = Field(default_factory=lambda given: 64 * given["hashing_threads"], ge=0)
 
 
-class ServeSettings(KeySettings, HashingSettings):
+class ServeSettings(KeySettings, HashingSettings, GrpcSettings):
     """What `serve` needs."""
-
-    database_pool_size: int = Field(default=10, ge=1, le=100)
-    grpc_host: str = "0.0.0.0"  # noqa: S104 a pod's port is reached from outside of it
-    grpc_port: int = Field(default=8080, ge=0, le=65535)

@@ -29,15 +29,14 @@ from services.gateway.schema import SCHEMA
 from services.gateway.serving import HttpServer, HttpSettings
 from services.gateway.workers import Workers, end_with_parent
 from services.publisher import Publisher
-from services.tokens import TokenPolicy, Verifier
+from services.tokens import TokenSettings, Verifier
 
 SCHEMA_FILE: Final = Path(__file__).parent / "schema.graphql"
 _LIMITS: Final = Limits()
 _HTTP: Final = HttpSettings()
-_POLICY: Final = TokenPolicy()
 
 
-class Settings(telemetry.TelemetrySettings):
+class Settings(telemetry.TelemetrySettings, TokenSettings):
     """The environment; a missing address stops the start with its name."""
 
     account_address: str
@@ -56,8 +55,6 @@ class Settings(telemetry.TelemetrySettings):
     parent_pid: int = 0
     prometheus_multiproc_dir: str = ""
 
-    token_issuer: str = _POLICY.issuer
-    token_audience: str = _POLICY.audience
     # Off only where there is no TLS: on a developer's own host.
     cookie_secure: bool = True
     # Origins of other sites whose pages may call the gateway, separated by commas.
@@ -112,8 +109,7 @@ class Settings(telemetry.TelemetrySettings):
 async def serve(settings: Settings) -> None:
     """Serves until the process is told to stop."""
     channels = {name: rpc.Channel(address) for name, address in settings.addresses.items()}
-    policy = TokenPolicy(settings.token_issuer, settings.token_audience)
-    verifier = Verifier(keys.account_keys(channels["account"]), policy)
+    verifier = Verifier(keys.account_keys(channels["account"]), settings.token_policy)
     interactions = Interactions(Publisher(settings.kafka_bootstrap_servers, client_id="gateway"))
     platform = Platform(
         accounts=AccountsClient(channels["account"]),
@@ -177,9 +173,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "schema":
         return export_schema(check=arguments.check)
-    settings = Settings()
+    settings = runtime.read_settings(Settings, "gateway")
     # Metrics are served with everything else, on the HTTP port.
-    telemetry.start("gateway", settings.model_copy(update={"metrics_port": 0}))
+    telemetry.start("gateway", settings, metrics=False)
     if settings.workers > 1:
         workers = Workers(settings.workers, settings.http_host, settings.http_port, os.environ)
         asyncio.run(runtime.serve(workers))

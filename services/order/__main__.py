@@ -6,33 +6,29 @@ migrate    brings the database to the newest schema
 
 import argparse
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import uuid_utils
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
 from services import rpc, runtime, telemetry
-from services.database import Database
-from services.errors import EcommerceError, UnavailableError
+from services.database import DatabaseSettings
+from services.errors import EcommerceError
 from services.keys import account_keys
 from services.order.catalogue import ProductCatalogue
 from services.order.events import Announcer
 from services.order.models import OrderRecord
 from services.order.server import OrderServer
 from services.order.service import OrderService
-from services.order.settings import DatabaseSettings, ServeSettings
+from services.order.settings import ServeSettings
 from services.order.store import PostgresStore
 from services.outbox import Relay
 from services.publisher import Publisher
 from services.tokens import Verifier
 
-S = TypeVar("S", bound=BaseSettings)
-
+NAME: Final = "order"
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
@@ -45,73 +41,40 @@ def main() -> None:
     try:
         command()
     except (EcommerceError, OSError) as error:
-        raise SystemExit(f"order: {error}") from None
+        raise SystemExit(f"{NAME}: {error}") from None
 
 
 def _serve() -> None:
-    settings = _read(ServeSettings)
-    telemetry.start("order", _read(telemetry.TelemetrySettings))
+    settings = runtime.read_settings(ServeSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
     asyncio.run(_serving(settings))
 
 
 async def _serving(settings: ServeSettings) -> None:
-    async with _database(settings) as kept, _channels(settings) as (account, product):
-        relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id="order"))
+    async with (
+        settings.database(NAME) as kept,
+        rpc.Channel(settings.account_address) as account,
+        rpc.Channel(settings.product_address) as product,
+    ):
+        relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id=NAME))
         store = PostgresStore(kept, Announcer(_new_id), _now, relay.wake)
         server = rpc.Server(
-            rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
+            settings.server,
             OrderServer(OrderService(store, ProductCatalogue(product))),
             verifier=Verifier(account_keys(account), settings.token_policy),
-            readiness=lambda: _missing(kept),
+            # Without product, orders are still shown; without Kafka, still taken; without PostgreSQL, neither.
+            readiness=kept.missing,
         )
         await runtime.serve(server, relay)
-
-
-async def _missing(kept: Database) -> list[str]:
-    """Without product, orders are still shown; without Kafka, they are still taken; without PostgreSQL, neither."""
-    try:
-        await kept.ping()
-    except UnavailableError:
-        return ["PostgreSQL"]
-    return []
 
 
 def _migrate() -> None:
     # Here and not above: a process that serves need not load Alembic.
     from services import migration  # noqa: PLC0415
 
-    settings = _read(DatabaseSettings)
-    # Serves no metrics: nobody scrapes what ends in a second, and the port may be the running service's.
-    telemetry.start("order", _read(telemetry.TelemetrySettings).model_copy(update={"metrics_port": 0}))
+    settings = runtime.read_settings(DatabaseSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
     migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, OrderRecord.metadata)
-
-
-@contextlib.asynccontextmanager
-async def _database(settings: ServeSettings) -> AsyncIterator[Database]:
-    url = settings.database_url.get_secret_value()
-    kept = Database(url, pool_size=settings.database_pool_size, application_name="order")
-    try:
-        yield kept
-    finally:
-        await kept.close()
-
-
-@contextlib.asynccontextmanager
-async def _channels(settings: ServeSettings) -> AsyncIterator[tuple[rpc.Channel, rpc.Channel]]:
-    account, product = rpc.Channel(settings.account_address), rpc.Channel(settings.product_address)
-    try:
-        yield account, product
-    finally:
-        await account.close()
-        await product.close()
-
-
-def _read(settings: type[S]) -> S:
-    try:
-        return settings()
-    except ValidationError as error:
-        faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-        raise SystemExit(f"order: {faults}") from None
 
 
 def _now() -> datetime:

@@ -12,18 +12,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 import uuid_utils
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
 
 from services import rpc, runtime, telemetry
 from services.consumer import Consumer
 from services.database import Database
-from services.errors import EcommerceError, UnavailableError
+from services.errors import EcommerceError
 from services.events import ensure_topics
 from services.keys import account_keys
 from services.outbox import Relay
@@ -35,14 +32,13 @@ from services.product.models import ProductRecord
 from services.product.rebuild import Rebuild
 from services.product.server import ProductServer
 from services.product.service import Catalogue
-from services.product.settings import DatabaseSettings, IndexSettings, ServeSettings
+from services.product.settings import IndexSettings, ServeSettings
 from services.product.store import PostgresProducts
 from services.product.tail import event_tail
 from services.publisher import Publisher
 from services.tokens import Verifier
 
-S = TypeVar("S", bound=BaseSettings)
-
+NAME: Final = "product"
 GROUP: Final = "product-search-index"
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 # Seconds that `migrate` spends on the index; the running service makes up for what is missed.
@@ -66,23 +62,24 @@ def main() -> None:
         else:
             {"serve": _serve, "migrate": _migrate}[chosen.command]()
     except (EcommerceError, RejectedError, OSError) as error:
-        raise SystemExit(f"product: {error}") from None
+        raise SystemExit(f"{NAME}: {error}") from None
 
 
 def _serve() -> None:
-    settings = _read(ServeSettings)
-    telemetry.start("product", _read(telemetry.TelemetrySettings))
+    settings = runtime.read_settings(ServeSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
     asyncio.run(_serving(settings))
 
 
 async def _serving(settings: ServeSettings) -> None:
-    async with _parts(settings) as parts, _channel(settings) as account:
+    async with _parts(settings) as parts, rpc.Channel(settings.account_address) as account:
         catalogue = Catalogue(parts.products, parts.index, currency=settings.currency, clock=_now, ids=_new_id)
         server = rpc.Server(
-            rpc.ServerSettings(settings.grpc_host, settings.grpc_port),
+            settings.server,
             ProductServer(catalogue),
             verifier=Verifier(account_keys(account), settings.token_policy),
-            readiness=lambda: _missing(parts.kept),
+            # Without Kafka and Elasticsearch everything but text search goes on; without PostgreSQL nothing does.
+            readiness=parts.kept.missing,
         )
         loops: list[runtime.Loop] = [parts.relay]
         if settings.indexer_enabled:
@@ -90,23 +87,14 @@ async def _serving(settings: ServeSettings) -> None:
         await runtime.serve(server, *loops)
 
 
-async def _missing(kept: Database) -> list[str]:
-    """Without Kafka and Elasticsearch everything but text search goes on; without PostgreSQL nothing does."""
-    try:
-        await kept.ping()
-    except UnavailableError:
-        return ["PostgreSQL"]
-    return []
-
-
 def _migrate() -> None:
     # Here and not above: a process that serves need not load Alembic.
     from services import migration  # noqa: PLC0415
 
-    settings = _read(DatabaseSettings)
-    _start_telemetry_of_a_command()
+    settings = runtime.read_settings(IndexSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
     migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, ProductRecord.metadata)
-    asyncio.run(_making_index(_read(IndexSettings)))
+    asyncio.run(_making_index(settings))
 
 
 async def _making_index(settings: IndexSettings) -> None:
@@ -119,8 +107,8 @@ async def _making_index(settings: IndexSettings) -> None:
 
 
 def _reindex(*, keep_old: bool) -> None:
-    settings = _read(IndexSettings)
-    _start_telemetry_of_a_command()
+    settings = runtime.read_settings(IndexSettings, NAME)
+    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
     asyncio.run(runtime.run(_reindexing(settings, keep_old=keep_old)))
 
 
@@ -146,44 +134,15 @@ class _Parts:
 @asynccontextmanager
 async def _parts(settings: IndexSettings) -> AsyncIterator[_Parts]:
     async with AsyncExitStack() as stack:
-        url = settings.database_url.get_secret_value()
-        kept = Database(url, pool_size=settings.database_pool_size, application_name="product")
-        stack.push_async_callback(kept.close)
+        kept = await stack.enter_async_context(settings.database(NAME))
         ca_file = str(settings.elasticsearch_ca_file) if settings.elasticsearch_ca_file else None
         index = ElasticsearchIndex(settings.elasticsearch_urls, ca_file=ca_file)
         stack.push_async_callback(index.close)
-        relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id="product"))
+        relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id=NAME))
         products = PostgresProducts(kept, Announcer(_now, _new_id), relay.wake)
         indexer = Indexer(products, index)
         rebuild = Rebuild(products, index, indexer, lambda: event_tail(settings.kafka_bootstrap_servers, TOPIC))
         yield _Parts(kept, relay, products, index, indexer, rebuild)
-
-
-@asynccontextmanager
-async def _channel(settings: ServeSettings) -> AsyncIterator[rpc.Channel]:
-    account = rpc.Channel(settings.account_address)
-    try:
-        yield account
-    finally:
-        await account.close()
-
-
-def _start_telemetry_of_a_command() -> None:
-    """Serves no metrics: nobody scrapes what ends soon, and the port may be the running service's."""
-    telemetry.start("product", _read(telemetry.TelemetrySettings).model_copy(update={"metrics_port": 0}))
-
-
-def _read(settings: type[S]) -> S:
-    try:
-        return settings()
-    except ValidationError as error:
-        raise SystemExit(f"product: {'; '.join(map(_fault, error.errors()))}") from None
-
-
-def _fault(error: ErrorDetails) -> str:
-    """Answers the variable and what is wrong with it; what concerns several names them itself."""
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message
 
 
 def _now() -> datetime:

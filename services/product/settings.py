@@ -4,21 +4,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.tokens import TokenPolicy
-
-_POLICY = TokenPolicy()
-
-
-class DatabaseSettings(BaseSettings):
-    """What every command needs."""
-
-    # What was given is never repeated in an error: there is a password in it.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
-
-    database_url: SecretStr
-    database_pool_size: int = Field(default=10, ge=1, le=100)
+from services.database import DatabaseSettings
+from services.rpc import GrpcSettings
+from services.tokens import TokenSettings
 
 
 class IndexSettings(DatabaseSettings):
@@ -45,7 +34,7 @@ class IndexSettings(DatabaseSettings):
         return [url.strip() for url in self.elasticsearch_url.get_secret_value().split(",")]
 
 
-class ServeSettings(IndexSettings):
+class ServeSettings(IndexSettings, GrpcSettings, TokenSettings):
     """What `serve` needs."""
 
     # "host:port".
@@ -54,15 +43,6 @@ class ServeSettings(IndexSettings):
     currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
     # False where other replicas keep the index.
     indexer_enabled: bool = True
-    grpc_host: str = "0.0.0.0"  # noqa: S104 a pod's port is reached from outside of it
-    grpc_port: int = Field(default=8080, ge=0, le=65535)
-    token_issuer: str = Field(default=_POLICY.issuer, min_length=1)
-    token_audience: str = Field(default=_POLICY.audience, min_length=1)
-
-    @property
-    def token_policy(self) -> TokenPolicy:
-        """What is demanded of every token."""
-        return TokenPolicy(self.token_issuer, self.token_audience)
 
 
 def _scheme(url: str) -> str:

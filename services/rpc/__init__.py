@@ -12,6 +12,6 @@ caller's token (each service verifies it anew) and the trace. All three are cont
 from services.rpc.channel import Channel
 from services.rpc.context import acting_as, caller
 from services.rpc.health import LIVENESS
-from services.rpc.server import Server, ServerSettings
+from services.rpc.server import GrpcSettings, Server, ServerSettings
 
-__all__ = ["LIVENESS", "Channel", "Server", "ServerSettings", "acting_as", "caller"]
+__all__ = ["LIVENESS", "Channel", "GrpcSettings", "Server", "ServerSettings", "acting_as", "caller"]

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 import betterproto2
 import grpc
@@ -46,6 +46,12 @@ class Channel:
         self._closed = True
         if self._channel is not None:
             await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def call(
         self, route: str, request: betterproto2.Message, reply_type: type[M], seconds: float, metadata: context.Metadata

@@ -17,6 +17,8 @@ from grpc_reflection.v1alpha import reflection
 from grpclib.const import Cardinality
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
+from pydantic import Field
+from pydantic_settings import BaseSettings
 
 from services import codec
 from services.errors import InvalidError
@@ -49,6 +51,18 @@ class ServerSettings:
     drain_seconds: float = 20
     # The longest that a call may take, also when its caller would wait longer.
     default_deadline: float = 10
+
+
+class GrpcSettings(BaseSettings):
+    """What a process that serves gRPC takes from its environment."""
+
+    grpc_host: str = "0.0.0.0"  # noqa: S104 a pod's port is reached from outside of it
+    grpc_port: int = Field(default=8080, ge=0, le=65535)
+
+    @property
+    def server(self) -> ServerSettings:
+        """Where its server listens."""
+        return ServerSettings(self.grpc_host, self.grpc_port)
 
 
 @dataclass(frozen=True, slots=True)

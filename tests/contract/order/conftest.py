@@ -2,23 +2,22 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import select
 
 import services.order
 from services import migration
 from services.database import Database
-from services.events import Event, Header, from_record
+from services.events import Event
 from services.order.events import Announcer
 from services.order.models import OrderRecord
 from services.order.service import Store
 from services.order.store import PostgresStore
-from services.outbox import OutboxRecord
+from tests.contract.staged import staged_events
 from tests.factories.order import NOW
 from tests.fakes.order import FakeStore
 
@@ -32,14 +31,6 @@ class Kept:
     store: Store
     staged: Callable[[], Awaitable[list[Event]]]
     commits: list[None]
-
-
-@dataclass
-class _Record:
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
 
 
 @pytest.fixture(scope="session")
@@ -58,14 +49,9 @@ async def postgres_kept(order_database: Database) -> Kept:
     async with order_database.transaction() as session:
         await (await session.connection()).execute(text("TRUNCATE orders, order_lines, outbox RESTART IDENTITY"))
 
-    async def staged() -> list[Event]:
-        async with order_database.session() as session:
-            rows = (await session.exec(select(OutboxRecord).order_by(text("id")))).all()
-        return [from_record(_record(row)) for row in rows]
-
     commits: list[None] = []
     store = PostgresStore(order_database, announcer(), lambda: NOW, lambda: commits.append(None))
-    return Kept(store, staged, commits)
+    return Kept(store, lambda: staged_events(order_database), commits)
 
 
 @pytest.fixture
@@ -90,8 +76,3 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 def announcer() -> Announcer:
     numbers = itertools.count(1)
     return Announcer(lambda: f"event-{next(numbers)}")
-
-
-def _record(row: OutboxRecord) -> _Record:
-    headers = [(name, value.encode()) for name, value in row.headers.items()]
-    return _Record(row.topic, row.key.encode(), row.value, headers)

@@ -1,23 +1,22 @@
 """The product service's ports, in memory and on the real datastores, each with what a test needs to look inside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import select
 
 import services.product
 from local.datastores import Datastores
 from services import migration
 from services.database import Database
-from services.events import Event, Header, from_record
-from services.outbox import OutboxRecord
+from services.events import Event
 from services.product.index import ElasticsearchIndex
 from services.product.models import ProductRecord
 from services.product.store import PostgresProducts
+from tests.contract.staged import staged_events
 from tests.factories.product import announcer
 from tests.fakes.product import FakeProducts, FakeSearchIndex
 
@@ -41,14 +40,6 @@ class Searchable:
     refresh: Callable[[], Awaitable[None]]
 
 
-@dataclass
-class _Record:
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
-
-
 @pytest.fixture(scope="session")
 async def product_database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
     """A migrated database."""
@@ -65,13 +56,12 @@ async def postgres_kept(product_database: Database) -> Kept:
     async with product_database.transaction() as session:
         await (await session.connection()).execute(text("TRUNCATE products, outbox RESTART IDENTITY"))
 
-    async def staged() -> list[Event]:
-        async with product_database.session() as session:
-            rows = (await session.exec(select(OutboxRecord).order_by(text("id")))).all()
-        return [from_record(_record(row)) for row in rows]
-
     commits: list[None] = []
-    return Kept(PostgresProducts(product_database, announcer(), lambda: commits.append(None)), staged, commits)
+    return Kept(
+        PostgresProducts(product_database, announcer(), lambda: commits.append(None)),
+        lambda: staged_events(product_database),
+        commits,
+    )
 
 
 @pytest.fixture
@@ -130,8 +120,3 @@ async def _renew(index: ElasticsearchIndex | FakeSearchIndex) -> None:
     new = await index.create()
     await index.promote(new)
     await index.finish(new)
-
-
-def _record(row: OutboxRecord) -> _Record:
-    headers = [(name, value.encode()) for name, value in row.headers.items()]
-    return _Record(row.topic, row.key.encode(), row.value, headers)
