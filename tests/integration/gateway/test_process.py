@@ -112,7 +112,9 @@ async def test_a_missing_setting_is_named(folder: Path) -> None:
     with pytest.raises(StartFailedError):
         await gateway.start()
     log = gateway.log_path.read_text()
-    assert all(name in log for name in ("account_address", "product_address", "order_address", "kafka"))
+    assert all(
+        name in log for name in ("ACCOUNT_ADDRESS", "PRODUCT_ADDRESS", "ORDER_ADDRESS", "KAFKA_BOOTSTRAP_SERVERS")
+    )
 
 
 async def test_workers_share_a_port_and_end_together(folder: Path) -> None:
