@@ -217,17 +217,40 @@ async def _create_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> Non
         async with asyncio.timeout(2 * REQUEST_SECONDS):
             await admin.start()
             answer: Any = await admin.create_topics([_new_topic(topic) for topic in topics])
+            await _until_known(admin, _created(answer))
     except AttributeError as error:
         # What the client makes of a cluster that has just started and has no controller yet.
         raise KafkaError("There is no controller.") from error
     finally:
         await admin.close()
+
+
+def _created(answer: Any) -> list[str]:
+    """Answers the topics that exist now; raises the error of one that could not be created."""
+    names: list[str] = []
     for name, code, *detail in answer.topic_errors:
         refusal = for_code(code)
         if refusal in _NOT_OURS_TO_CREATE:
             log.warning("Topics are left to those who may create them.", topic=name)
         elif code and refusal is not TopicAlreadyExistsError:
             raise refusal(f"{name}: {detail}")
+        else:
+            names.append(name)
+    return names
+
+
+async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Waits until the brokers know the topics as well, which the controller tells them of a moment later.
+
+    A consumer that subscribed before would be given no partition, and would not look again for minutes.
+    """
+    while names and not all(map(_is_known, await admin.describe_topics(list(names)))):  # noqa: ASYNC110 Kafka has no event for it
+        await asyncio.sleep(0.05)
+
+
+def _is_known(topic: Mapping[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return not topic["error_code"] and bool(partitions) and not any(each["error_code"] for each in partitions)
 
 
 def _new_topic(topic: Topic) -> NewTopic:
