@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 
+from services.loops import first_of
+
 log = structlog.get_logger(__name__)
 
 # Seconds between a loop's failure and its next start: the first, and the longest.
@@ -139,9 +141,7 @@ async def _keep_running(loop: Loop, stop: asyncio.Event) -> None:
             log.exception("a background loop failed", loop=type(loop).__name__, again_in=pause)
         if clock() - started > WELL_AFTER:
             pause = FIRST_PAUSE
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await stop.wait()
+        await first_of(pause, stop)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 

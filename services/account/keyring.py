@@ -16,6 +16,7 @@ import structlog
 from services.account import rotation
 from services.account.rotation import RotationRules, SigningKey
 from services.errors import UnavailableError
+from services.loops import first_of
 from services.tokens import PublicJwk, Role, Signer, TokenPolicy
 
 log = structlog.get_logger(__name__)
@@ -93,10 +94,7 @@ class KeyRing:
                 await self.run_once()
             except UnavailableError:
                 log.warning("signing keys not read", read_at=self._read_at)
-            try:
-                await asyncio.wait_for(stop.wait(), READ_EVERY.total_seconds())
-            except TimeoutError:
-                continue
+            await first_of(READ_EVERY.total_seconds(), stop)
 
     async def _fresh(self) -> list[SigningKey]:
         """Answers the keys in memory; reads them first when that was too long ago, once for all who wait."""

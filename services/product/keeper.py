@@ -5,12 +5,12 @@ rebuild that died half-way all end the same way: with a complete index, without 
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
 from services.errors import ConflictError, UnavailableError
+from services.loops import first_of
 from services.product.rebuild import Outcome
 
 log = structlog.get_logger(__name__)
@@ -34,8 +34,7 @@ class Keeper:
         """Looks every few seconds, until `stop` is set."""
         while not stop.is_set():
             await self.run_once()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._pause)
+            await first_of(self._pause, stop)
 
     async def run_once(self) -> Outcome | None:
         """Looks once; answers what was built, if anything. What does not answer now is tried again the next time."""
