@@ -34,7 +34,7 @@ lint: setup ## Check style, types, architecture and generated files
 	@$(UV) ruff check .
 	@$(UV) ruff format --check .
 	@$(UV) mypy
-	@$(UV) lint-imports --no-logo
+	@PYTHONPATH=operator $(UV) lint-imports --no-logo
 	@$(UV) python protos/generate.py --check --quiet
 	@$(UV) python -m services.gateway schema --check
 	@uv lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run uv lock"; exit 1; }

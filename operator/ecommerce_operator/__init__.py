@@ -1,0 +1,1 @@
+"""The operator: turns an EcommercePlatform resource into the platform's objects, and keeps them so."""
