@@ -1,0 +1,81 @@
+{{/*
+The Deployment of a service, `lib.service` tells of what. No request is lost when it rolls: a new pod is there before an
+old one goes; the old one goes on answering until everybody has learned that it left (the sleep before SIGTERM); and
+then it finishes what it has.
+*/}}
+{{- define "lib.deployment" -}}
+{{- $root := .root -}}{{- $of := list .root "server" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  {{- include "lib.metadata" $of | nindent 2 }}
+spec:
+  {{- if not $root.Values.autoscaling.enabled }}
+  replicas: {{ $root.Values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  # A pod that fails right after it was ready stops the rollout while all old ones are still there.
+  minReadySeconds: 3
+  strategy:
+    type: RollingUpdate
+    rollingUpdate:
+      maxUnavailable: 0
+      maxSurge: 1
+  selector:
+    matchLabels:
+      {{- include "lib.selector" $of | nindent 6 }}
+  template:
+    metadata:
+      {{- include "lib.pod.metadata" (append $of (include "lib.scraped" .own | fromYaml)) | nindent 6 }}
+    spec:
+      {{- include "lib.pod.spec" $root | nindent 6 }}
+      {{- include "lib.pod.spread" $of | nindent 6 }}
+      terminationGracePeriodSeconds: {{ $root.Values.terminationGracePeriodSeconds }}
+      containers:
+        - name: {{ $root.Chart.Name }}
+          {{- include "lib.program" (list $root "serve" .own.env .own.mounts) | nindent 10 }}
+          resources:
+            {{- toYaml $root.Values.resources | nindent 12 }}
+          ports:
+            {{- range .own.ports }}
+            - name: {{ .name }}
+              containerPort: {{ .port }}
+            {{- end }}
+          {{- include (printf "lib.probes.%s" .own.protocol) . | nindent 10 }}
+          lifecycle:
+            preStop:
+              sleep:
+                # Longer than proxies and resolvers take to forget the pod: DNS answers live five seconds.
+                seconds: 6
+      {{- with .own.volumes }}
+      volumes:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+{{- end }}
+
+{{/*
+What a container of the service runs. Takes a list: context, command of its module, environment, mounts (or nothing).
+*/}}
+{{- define "lib.program" -}}
+{{- $root := index . 0 -}}
+image: {{ include "lib.image" $root | quote }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+command: [python, -m, services.{{ $root.Chart.Name }}]
+args: [{{ index . 1 }}]
+securityContext:
+  {{- include "lib.container.securityContext" $root | nindent 2 }}
+{{- with include "lib.env" (list $root (index . 2)) }}
+{{ . }}
+{{- end }}
+{{- with index . 3 }}
+volumeMounts:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* What tells Prometheus where the metrics are. Takes the service's own. */}}
+{{- define "lib.scraped" -}}
+prometheus.io/scrape: "true"
+prometheus.io/path: /metrics
+prometheus.io/port: {{ .metricsPort | quote }}
+{{- end }}
