@@ -57,5 +57,5 @@ ports:
 {{- define "lib.listening.http" -}}
 metricsPort: 8080
 ports:
-  - {name: http, port: 8080, appProtocol: http}
+  - {name: http, port: 8080}
 {{- end }}
