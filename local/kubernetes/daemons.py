@@ -5,7 +5,6 @@ namespaces. Both turn the same description into a child process with `DaemonProc
 """
 
 import asyncio
-import os
 import signal
 import ssl
 from collections.abc import Mapping
@@ -14,11 +13,11 @@ from pathlib import Path
 from signal import Signals
 from urllib.parse import urlsplit
 
+from local.kubernetes.certificates import write_private
 from local.launching import Command
 from local.processes import Process
 
 _OK = 200
-_SECRET = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +83,6 @@ class DaemonProcess(Process):
     async def ready(self) -> bool:
         """Tell whether it answers its probe."""
         return await answers(self.daemon.ready)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _SECRET), "w") as handle:
-        handle.write(text)
-    fresh.replace(path)
 
 
 async def answers(probe: Probe) -> bool:

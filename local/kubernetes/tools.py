@@ -44,6 +44,7 @@ class ToolSet:
             yield from (program.name, *program.links)
 
 
+_KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 SETS = (
     ToolSet(
         "clients",
@@ -53,6 +54,20 @@ SETS = (
             Program("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
         ),
         on_host=True,
+    ),
+    ToolSet(
+        "node",
+        (Program("node", "./node", links=("etcd", *_KUBERNETES)),),
+        sources=("go.mod", "go.sum", "node/main.go"),
+    ),
+    ToolSet(
+        "addons",
+        (
+            Program("coredns", "./coredns"),
+            Program("contour", "github.com/projectcontour/contour/cmd/contour"),
+            Program("local-path-provisioner", "github.com/rancher/local-path-provisioner"),
+        ),
+        sources=("go.mod", "go.sum", "coredns/main.go"),
     ),
 )
 

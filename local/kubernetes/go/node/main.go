@@ -9,22 +9,6 @@ import (
 	"path/filepath"
 	_ "time/tzdata" // time zones of CronJobs
 
-	_ "github.com/coredns/coredns/core/dnsserver"
-	"github.com/coredns/coredns/coremain"
-	_ "github.com/coredns/coredns/plugin/bind"
-	_ "github.com/coredns/coredns/plugin/cache"
-	_ "github.com/coredns/coredns/plugin/errors"
-	_ "github.com/coredns/coredns/plugin/forward"
-	_ "github.com/coredns/coredns/plugin/health"
-	_ "github.com/coredns/coredns/plugin/hosts"
-	_ "github.com/coredns/coredns/plugin/kubernetes"
-	_ "github.com/coredns/coredns/plugin/loadbalance"
-	_ "github.com/coredns/coredns/plugin/log"
-	_ "github.com/coredns/coredns/plugin/loop"
-	_ "github.com/coredns/coredns/plugin/metrics"
-	_ "github.com/coredns/coredns/plugin/ready"
-	_ "github.com/coredns/coredns/plugin/reload"
-	_ "github.com/coredns/coredns/plugin/template"
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -51,13 +35,10 @@ func main() {
 	if command, known := commands[name]; known {
 		os.Exit(cli.Run(command()))
 	}
-	switch name {
-	case "coredns":
-		coremain.Run()
-	case "etcd":
+	if name == "etcd" {
 		etcdmain.Main(os.Args)
-	default:
-		fmt.Fprintf(os.Stderr, "%s is none of a node's programs: call it by the name of one\n", name)
-		os.Exit(2)
+		return
 	}
+	fmt.Fprintf(os.Stderr, "%s is none of a node's programs: call it by the name of one\n", name)
+	os.Exit(2)
 }
