@@ -125,6 +125,8 @@ class SecretNames:
     """The Secrets that the operator makes for a platform, by name; and Kafka's cluster id, which is no secret.
 
     `databases` holds one for each service that has a database (keys username, password, database, url).
+    `elasticsearch_ca_key` is the key under which the Secret of an external Elasticsearch holds a certificate authority;
+    empty where it holds none.
     """
 
     superuser: str
@@ -132,9 +134,12 @@ class SecretNames:
     encryption_key: str
     administrator: str
     kafka_cluster_id: str
+    elasticsearch_ca_key: str = ""
 
     @classmethod
-    def of(cls, platform: str, services: Sequence[str], kafka_cluster_id: str) -> "SecretNames":
+    def of(
+        cls, platform: str, services: Sequence[str], kafka_cluster_id: str, elasticsearch_ca_key: str = ""
+    ) -> "SecretNames":
         """Answers the names for a platform whose `services` have databases."""
         return cls(
             superuser=f"{platform}-postgres",
@@ -142,4 +147,5 @@ class SecretNames:
             encryption_key=f"{platform}-encryption-key",
             administrator=f"{platform}-administrator",
             kafka_cluster_id=kafka_cluster_id,
+            elasticsearch_ca_key=elasticsearch_ca_key,
         )
