@@ -1,0 +1,103 @@
+"""The cluster inside the node: all its daemons, each started when those that it needs serve, then what they are given.
+
+Started again on what is there (after its supervisor died) it does the same things, which then change nothing.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+from local.errors import LocalError, StartFailedError
+from local.kubernetes.control_plane import API_SERVER, CONTROLLERS, ETCD, SCHEDULER, Site
+from local.kubernetes.control_plane import daemons as control_plane
+from local.kubernetes.daemons import DaemonProcess
+from local.kubernetes.node import pause
+from local.kubernetes.node.agents import KUBELET, agents
+from local.kubernetes.node.following import Progress
+from local.kubernetes.node.keeping import Kept
+from local.kubernetes.node.layout import API_PORT, PODS, SERVICES, Layout
+from local.kubernetes.node.runtime import NAME as CONTAINERD
+from local.kubernetes.node.runtime import SANDBOX_IMAGE, SOCKET, containerd
+from local.kubernetes.tools import tool
+
+_PORTS = {API_SERVER: API_PORT, ETCD: 2379, "etcd-peer": 2380, "etcd-health": 2381, CONTROLLERS: 10257, SCHEDULER: 10259}
+_JOB_DEADLINE = 120.0
+_AGAIN = 2.0
+
+
+class Cluster:
+    """The daemons of one node, and whether they have become a cluster."""
+
+    def __init__(self, layout: Layout, name: str, address: str, progress: Progress) -> None:
+        """Describe the cluster of a layout as seen inside; nothing runs yet."""
+        self.ready = asyncio.Event()
+        self._layout, self._name, self._report = layout, name, progress.report
+        site = Site(layout.control_plane, _PORTS, address, SERVICES, PODS, (name,))
+        described = (containerd(), *control_plane(site, self._report), *agents(site, name, self._report))
+        self._reached = {each.name: asyncio.Event() for each in described} | {SANDBOX_IMAGE: asyncio.Event()}
+        self.daemons = {
+            each.name: Kept(DaemonProcess(each, layout.logs / f"{each.name}.log"), self._reached, self._report)
+            for each in described
+        }
+
+    async def run(self) -> None:
+        """Run it all; ends only by being cancelled, and then ends the daemons."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for daemon in self.daemons.values():
+                    group.create_task(daemon.run())
+                group.create_task(self._become_ready())
+        finally:
+            await asyncio.gather(*(daemon.process.kill() for daemon in self.daemons.values()))
+
+    async def _become_ready(self) -> None:
+        began = monotonic()
+        await self._reached[CONTAINERD].wait()
+        await self._until_done("the sandbox image", self._import_sandbox_image)
+        self._reached[SANDBOX_IMAGE].set()
+        await self._reached[KUBELET].wait()
+        await self._until_done("the node", self._wait_for_node)
+        self._report(f"  {'node':<26} ready  {monotonic() - began:6.1f} s")
+        self.ready.set()
+
+    async def _until_done(self, what: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Do it until it succeeds: what it needs may be restarted meanwhile."""
+        while True:
+            try:
+                await job()
+            except LocalError as error:
+                self._report(f"  {what}: {error}")
+                await asyncio.sleep(_AGAIN)
+            else:
+                return
+
+    async def _import_sandbox_image(self) -> None:
+        await _run(["ctr", "-a", str(SOCKET), "-n", "k8s.io", "images", "import", str(pause.archive(self._report))])
+
+    async def _wait_for_node(self) -> None:
+        for condition in ("create", "condition=Ready"):
+            await self._kubectl("wait", f"--for={condition}", f"node/{self._name}", "--timeout=60s")
+
+    async def _kubectl(self, *arguments: str) -> None:
+        kubectl = str(tool("kubectl", self._report))
+        await _run([kubectl, "--kubeconfig", str(self._layout.kubeconfig), *arguments])
+
+
+async def _run(command: Sequence[str], given: bytes = b"") -> None:
+    """Run a command to its end; raises StartFailedError with its last words."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=dict(os.environ),
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(given), _JOB_DEADLINE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise StartFailedError(f"`{' '.join(command)}` took longer than {_JOB_DEADLINE:.0f} s") from None
+    if process.returncode:
+        raise StartFailedError(f"`{' '.join(command)}` failed: {said.decode(errors='replace')[-2000:]}")

@@ -1,0 +1,23 @@
+"""`python -m local.kubernetes.node.entrance CGROUP FOLDER`: becomes `unshare` in the node's cgroup, and so its keeper.
+
+The cgroup is joined before the namespace of it is made, since that makes the folder the root of what the node sees.
+"""
+
+import os
+import sys
+
+from local.kubernetes.node import cgroups
+
+# --kill-child: when the keeper dies, the first process inside gets a SIGKILL, and the kernel ends all the others.
+_NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--mount-proc", "--kill-child")
+
+
+def main(cgroup: str, folder: str) -> None:
+    """Join the cgroup and go on as `unshare`; answers never."""
+    cgroups.join(cgroup)
+    inside = [sys.executable, "-m", "local.kubernetes.node.init", folder]
+    os.execvp("unshare", ["unshare", *_NAMESPACES, *inside])  # noqa: S606 (no shell is wanted)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
