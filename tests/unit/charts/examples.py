@@ -1,0 +1,109 @@
+"""Values that the services' charts are rendered with: as little as each needs, and each choice once."""
+
+from typing import Any, Final
+
+from local.topology import NAMES, SERVICES
+
+Values = dict[str, Any]
+
+_GIVEN: Final = {
+    "database": {"secretName": "shop-database"},
+    "kafka": {"bootstrapServers": "shop-kafka:9092"},
+    "elasticsearch": {"url": "http://shop-elasticsearch:9200"},
+    "encryptionKey": {"secretName": "shop-encryption-key"},
+}
+_NEEDS: Final = {
+    "account": ("database", "encryptionKey"),
+    "product": ("database", "kafka", "elasticsearch"),
+    "order": ("database", "kafka"),
+    "gateway": ("kafka",),
+}
+
+# What every service's chart has to cope with.
+_COMMON: Final[dict[str, Values]] = {
+    "as little as needed": {},
+    "three replicas": {"replicas": 3},
+    "no replica": {"replicas": 0},
+    "scaled automatically": {"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 4}},
+    "scaled from one": {"autoscaling": {"enabled": True}},
+    "placed": {
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "shop", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+                }
+            }
+        },
+        "priorityClassName": "shop",
+    },
+    "labelled": {
+        "podLabels": {"ecommerce.dev/platform": "shop"},
+        "podAnnotations": {"ecommerce.dev/secrets-digest": "1"},
+    },
+    "another image": {
+        "image": {
+            "repository": "registry.example.com:5000/shop",
+            "tag": "1.2.3",
+            "digest": f"sha256:{'0' * 64}",
+            "pullPolicy": "Always",
+            "pullSecrets": [{"name": "registry"}],
+        }
+    },
+    "further settings": {"env": [{"name": "LOG_LEVEL", "value": "DEBUG"}]},
+    "no policy": {"networkPolicy": {"enabled": False}},
+    "alone": {"platform": ""},
+}
+_OWN: Final[dict[str, dict[str, Values]]] = {
+    "account": {"an administrator": {"administrator": {"secretName": "shop-administrator"}}},
+    "product": {
+        "datastores by Secrets": {
+            "kafka": {"bootstrapServers": "", "secretName": "kafka"},
+            "elasticsearch": {"url": "", "secretName": "elasticsearch", "caSecretKey": "ca.crt"},
+        },
+        "no metrics": {"networkPolicy": {"metricsFrom": []}},
+    },
+    "order": {"Kafka by a Secret": {"kafka": {"bootstrapServers": "", "secretName": "kafka"}}},
+    "gateway": {
+        "an Ingress": {"ingress": {"enabled": True}},
+        "an Ingress with TLS": {
+            "ingress": {
+                "enabled": True,
+                "className": "contour",
+                "host": "shop.example.com",
+                "tlsSecretName": "shop-tls",
+                "annotations": {"example.com/timeout": "10s"},
+            }
+        },
+        "an HTTPRoute": {"httpRoute": {"enabled": True, "gateway": {"name": "shop"}}},
+        "an HTTPRoute with TLS": {
+            "httpRoute": {
+                "enabled": True,
+                "host": "*.example.com",
+                "tls": True,
+                "gateway": {"name": "shop", "namespace": "gateways", "sectionName": "https"},
+                "annotations": {"example.com/timeout": "10s"},
+            }
+        },
+        "called by other sites": {"corsOrigins": ["https://a.example.com", "http://b.example.com:8080"]},
+    },
+}
+
+
+def least(service: str) -> Values:
+    """Answers as little as the chart of a service needs."""
+    calls = next(row.calls for row in SERVICES if row.name == service)
+    return {
+        "platform": "shop",
+        **{key: _GIVEN[key] for key in _NEEDS[service]},
+        **({"addresses": {name: f"shop-{name}:8080" for name in calls}} if calls else {}),
+    }
+
+
+def choices(service: str) -> dict[str, Values]:
+    """Answers what may be chosen beyond that, by a name for it."""
+    return {**_COMMON, **_OWN[service]}
+
+
+CASES: Final = [(service, choice) for service in NAMES for choice in choices(service)]

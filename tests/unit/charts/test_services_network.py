@@ -1,0 +1,191 @@
+"""The services' charts: who may come in, and how the world does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local.topology import NAMES, SERVICES
+from services.gateway.playground import _BY_PATH as PLAYGROUND_FILES
+from services.gateway.playground import ASSETS
+from tests.unit.charts import examples
+from tests.unit.charts.rendering import Object, merged, of_kind, only, pod_templates, render
+
+MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
+SHOP = {"kubernetes.io/metadata.name": "shop"}
+# What the gateway serves, for the world and for those inside the cluster.
+PUBLIC = ["/graphql", "/playground", "/.well-known/jwks.json", *PLAYGROUND_FILES]
+INTERNAL = ["/metrics", "/readyz", "/healthz", "/", "/graphql/x", "/graphqlx", "/playgroundx", "/.well-known"]
+
+
+def rendered(service: str, changes: Mapping[str, Any] | None = None) -> list[Object]:
+    return render(service, merged(examples.least(service), changes or {}))
+
+
+def labels(service: str, kind: str = "Deployment") -> dict[str, str]:
+    """The labels of the pods that a chart makes."""
+    objects = rendered(service)
+    found: dict[str, str] = only(objects, kind)["spec"]["template"]["metadata"]["labels"]
+    return found
+
+
+def selects(selector: Mapping[str, Any], given: Mapping[str, str]) -> bool:
+    """Whether a label selector selects labels (matchLabels, and the operator In)."""
+    named = selector.get("matchLabels", {}).items() <= given.items()
+    return named and all(
+        each["operator"] == "In" and given.get(each["key"]) in each["values"]
+        for each in selector.get("matchExpressions", [])
+    )
+
+
+def admits(policy: Object, pod: Mapping[str, str], port: int, namespace: Mapping[str, str] = SHOP) -> bool:
+    """Whether a policy lets a pod of a namespace come in on a port, by the rules of NetworkPolicy."""
+
+    def comes_from(peer: Mapping[str, Any]) -> bool:
+        where = peer.get("namespaceSelector")
+        there = namespace == SHOP if where is None else selects(where, namespace)
+        return there and selects(peer.get("podSelector", {}), pod)
+
+    return any(
+        any(each["port"] == port for each in rule["ports"])
+        and ("from" not in rule or any(map(comes_from, rule["from"])))
+        for rule in policy["spec"]["ingress"]
+    )
+
+
+def test_only_those_who_call_come_in(service: str) -> None:
+    """A service's port is open to the services that call it by the topology, and to no other component."""
+    policy = only(rendered(service), "NetworkPolicy")
+    let_in = {name for name in NAMES if admits(policy, labels(name), 8080)}
+    callers = {row.name for row in SERVICES if service in row.calls}
+    assert let_in == (set(NAMES) if service == "gateway" else callers)
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+
+
+def test_a_policy_covers_every_pod(service: str) -> None:
+    """Servers and migrations of the release are covered, and nobody else's."""
+    objects = rendered(service)
+    covered = only(objects, "NetworkPolicy")["spec"]["podSelector"]
+    assert all(selects(covered, each["metadata"]["labels"]) for each in pod_templates(objects).values())
+    assert not any(selects(covered, labels(name)) for name in NAMES if name != service)
+
+
+@pytest.mark.parametrize("service", [name for name in NAMES if name != "gateway"])
+def test_others_stay_out(service: str) -> None:
+    """Migrations, other platforms' services, other namespaces' and nameless pods do not come in."""
+    policy = only(rendered(service), "NetworkPolicy")
+    gateway = labels("gateway")
+    assert admits(policy, gateway, 8080)
+    assert not admits(policy, {}, 8080)
+    assert not admits(policy, labels("product", "Job"), 8080)
+    assert not admits(policy, {**gateway, "app.kubernetes.io/part-of": "other"}, 8080)
+    assert not admits(policy, gateway, 8080, {"kubernetes.io/metadata.name": "elsewhere"})
+    assert not admits(policy, gateway, 9090)
+
+
+@pytest.mark.parametrize("service", [name for name in NAMES if name != "gateway"])
+def test_who_collects_metrics(service: str) -> None:
+    """Metrics are open to the monitoring namespace alone, to whom the values name, or to nobody."""
+    policy = only(rendered(service), "NetworkPolicy")
+    assert admits(policy, {}, 9090, MONITORING)
+    assert not admits(policy, {}, 8080, MONITORING)
+    named = {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "b"}}}]}
+    changed = only(rendered(service, {"networkPolicy": named}), "NetworkPolicy")
+    assert admits(changed, {}, 9090, {"team": "b"})
+    assert not admits(changed, {}, 9090, MONITORING)
+    closed = only(rendered(service, {"networkPolicy": {"metricsFrom": []}}), "NetworkPolicy")
+    assert not admits(closed, {}, 9090, MONITORING)
+
+
+def test_where_metrics_are(service: str) -> None:
+    """Prometheus is told the port that serves them, which the pod opens."""
+    template = only(rendered(service), "Deployment")["spec"]["template"]
+    told = template["metadata"]["annotations"]
+    assert told["prometheus.io/scrape"] == "true"
+    assert told["prometheus.io/path"] == "/metrics"
+    ports = {each["containerPort"] for each in template["spec"]["containers"][0]["ports"]}
+    assert int(told["prometheus.io/port"]) in ports
+
+
+def test_alone_means_by_name(service: str) -> None:
+    """Without a platform's name, components of the right name may come in, whatever they belong to."""
+    policy = only(rendered(service, {"platform": ""}), "NetworkPolicy")
+    assert admits(policy, {**labels("gateway"), "app.kubernetes.io/part-of": "whatever"}, 8080)
+
+
+def test_no_policy_when_none_is_wanted(service: str) -> None:
+    """Where something else guards the network, the policy can be left out."""
+    assert not of_kind(rendered(service, {"networkPolicy": {"enabled": False}}), "NetworkPolicy")
+
+
+def _leads_in(objects: list[Object], path: str) -> bool:
+    """Whether a request for a path reaches the gateway, by the rules of Ingress or HTTPRoute."""
+    matches = [
+        (each["pathType"], each["path"])
+        for ingress in of_kind(objects, "Ingress")
+        for each in ingress["spec"]["rules"][0]["http"]["paths"]
+    ] + [
+        (each["path"]["type"], each["path"]["value"])
+        for route in of_kind(objects, "HTTPRoute")
+        for each in route["spec"]["rules"][0]["matches"]
+    ]
+    return any(path == value or (kind != "Exact" and path.startswith(f"{value}/")) for kind, value in matches)
+
+
+@pytest.mark.parametrize("way", ["an Ingress", "an HTTPRoute"])
+def test_what_the_world_reaches(way: str) -> None:
+    """GraphQL, the playground with each of its files, and the public keys; no metrics and no probes."""
+    objects = rendered("gateway", examples.choices("gateway")[way])
+    assert ASSETS.is_dir()
+    assert [path for path in PUBLIC if not _leads_in(objects, path)] == []
+    assert [path for path in INTERNAL if _leads_in(objects, path)] == []
+
+
+def test_the_ways_in_lead_to_the_service() -> None:
+    """Ingress and HTTPRoute name the gateway's Service and a port that it has."""
+    service = only(rendered("gateway"), "Service")
+    ingress = only(rendered("gateway", {"ingress": {"enabled": True}}), "Ingress")
+    for each in ingress["spec"]["rules"][0]["http"]["paths"]:
+        assert each["backend"]["service"] == {"name": service["metadata"]["name"], "port": {"name": "http"}}
+    route = only(rendered("gateway", examples.choices("gateway")["an HTTPRoute"]), "HTTPRoute")
+    backend = {"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}
+    assert route["spec"]["rules"][0]["backendRefs"] == [backend]
+
+
+def test_host_and_certificate() -> None:
+    """A host without TLS, with TLS, and none at all."""
+    choices = examples.choices("gateway")
+    spec = only(rendered("gateway", choices["an Ingress with TLS"]), "Ingress")["spec"]
+    assert spec["tls"] == [{"hosts": ["shop.example.com"], "secretName": "shop-tls"}]
+    assert (spec["rules"][0]["host"], spec["ingressClassName"]) == ("shop.example.com", "contour")
+    spec = only(rendered("gateway", choices["an Ingress"]), "Ingress")["spec"]
+    assert "tls" not in spec
+    assert "host" not in spec["rules"][0]
+    assert "ingressClassName" not in spec
+
+
+def test_no_way_in_unless_wanted() -> None:
+    """By default the gateway is reached from inside the cluster only."""
+    objects = rendered("gateway")
+    assert not of_kind(objects, "Ingress")
+    assert not of_kind(objects, "HTTPRoute")
+
+
+@pytest.mark.parametrize(
+    ("values", "secure"),
+    [
+        ({}, "false"),
+        ({"ingress": {"enabled": True}}, "false"),
+        ({"ingress": {"enabled": True, "host": "a.b", "tlsSecretName": "t"}}, "true"),
+        ({"ingress": {"enabled": False, "host": "a.b", "tlsSecretName": "t"}}, "false"),
+        ({"httpRoute": {"enabled": True, "gateway": {"name": "g"}}}, "false"),
+        ({"httpRoute": {"enabled": True, "tls": True, "gateway": {"name": "g"}}}, "true"),
+        ({"cookieSecure": True}, "true"),
+        ({"cookieSecure": False, "ingress": {"enabled": True, "host": "a.b", "tlsSecretName": "t"}}, "false"),
+    ],
+    ids=str,
+)
+def test_the_cookie_is_secure_where_there_is_tls(values: Mapping[str, Any], secure: str) -> None:
+    """The cookie goes over TLS only, where TLS is; the values may say otherwise."""
+    container = only(rendered("gateway", values), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "COOKIE_SECURE", "value": secure} in container["env"]
