@@ -5,6 +5,11 @@ then it finishes what it has.
 */}}
 {{- define "lib.deployment" -}}
 {{- $root := .root -}}{{- $of := list .root "server" -}}
+{{- $mounts := .own.mounts | default list -}}{{- $volumes := .own.volumes | default list -}}
+{{- if $root.Values.development -}}
+{{- $mounts = append $mounts (dict "name" "sources" "mountPath" "/sources") -}}
+{{- $volumes = append $volumes (dict "name" "sources" "emptyDir" (dict "sizeLimit" "64Mi")) -}}
+{{- end -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -33,7 +38,7 @@ spec:
       terminationGracePeriodSeconds: {{ $root.Values.terminationGracePeriodSeconds }}
       containers:
         - name: {{ $root.Chart.Name }}
-          {{- include "lib.program" (list $root "serve" .own.env .own.mounts) | nindent 10 }}
+          {{- include "lib.program" (list $root (include "lib.serve" $root) .own.env $mounts) | nindent 10 }}
           resources:
             {{- toYaml $root.Values.resources | nindent 12 }}
           ports:
@@ -47,21 +52,32 @@ spec:
               sleep:
                 # Longer than proxies and resolvers take to forget the pod: DNS answers live five seconds.
                 seconds: 6
-      {{- with .own.volumes }}
+      {{- with $volumes }}
       volumes:
         {{- toYaml . | nindent 8 }}
       {{- end }}
 {{- end }}
 
 {{/*
-What a container of the service runs. Takes a list: context, command of its module, environment, mounts (or nothing).
+What the server runs. For development it is a program that runs the server from /sources, where changed files are put,
+and starts it again when they change: the image's own files stay as they are.
 */}}
+{{- define "lib.serve" -}}
+{{- if .Values.development -}}
+command: [python, -m, services.development]
+args: [services.{{ .Chart.Name }}, serve]
+{{- else -}}
+command: [python, -m, services.{{ .Chart.Name }}]
+args: [serve]
+{{- end -}}
+{{- end }}
+
+{{/* A container of the service. Takes a list: context, command and arguments, environment, mounts (or nothing). */}}
 {{- define "lib.program" -}}
 {{- $root := index . 0 -}}
 image: {{ include "lib.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-command: [python, -m, services.{{ $root.Chart.Name }}]
-args: [{{ index . 1 }}]
+{{ index . 1 }}
 securityContext:
   {{- include "lib.container.securityContext" $root | nindent 2 }}
 {{- with include "lib.env" (list $root (index . 2)) }}

@@ -39,7 +39,7 @@ template:
     restartPolicy: Never
     containers:
       - name: migrate
-        {{- include "lib.program" (list $root "migrate" .own.migration.env .own.mounts) | nindent 8 }}
+        {{- include "lib.program" (list $root (printf "command: [python, -m, services.%s]\nargs: [migrate]" $root.Chart.Name) .own.migration.env .own.mounts) | nindent 8 }}
         resources:
           {{- toYaml $root.Values.migrations.resources | nindent 10 }}
     {{- with .own.volumes }}

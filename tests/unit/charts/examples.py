@@ -52,6 +52,7 @@ _COMMON: Final[dict[str, Values]] = {
         }
     },
     "further settings": {"env": [{"name": "LOG_LEVEL", "value": "DEBUG"}]},
+    "in development": {"development": True},
     "no policy": {"networkPolicy": {"enabled": False}},
     "alone": {"platform": ""},
 }

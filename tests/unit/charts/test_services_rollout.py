@@ -62,6 +62,15 @@ def test_http_probes() -> None:
     assert container["readinessProbe"]["failureThreshold"] > 10_000
 
 
+def test_in_development_it_runs_from_a_folder(service: str) -> None:
+    """Then, and only then, the server's files are in a folder that can be written, and a program runs it from there."""
+    container = server(rendered(service, {"development": True}))
+    assert container["command"] == ["python", "-m", "services.development"]
+    assert container["args"] == [f"services.{service}", "serve"]
+    assert "/sources" in [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert server(rendered(service, {}))["command"] == ["python", "-m", f"services.{service}"]
+
+
 def test_a_start_may_wait_for_a_database(objects: list[Object]) -> None:
     """A service waits a minute for its database before it listens: the startup probe waits longer."""
     probe = server(objects)["startupProbe"]
@@ -161,6 +170,7 @@ def test_another_migration_is_another_job(service: str, changes: Mapping[str, An
         {"resources": {"limits": {"memory": "1Gi"}}},
         {"terminationGracePeriodSeconds": 60},
         {"networkPolicy": {"enabled": False}},
+        {"development": True},
     ],
     ids=str,
 )

@@ -45,7 +45,7 @@ def programs(service: str, choice: str) -> dict[str, dict[str, Any]]:
     """The containers by the command that they run."""
     objects = render(service, merged(examples.least(service), examples.choices(service)[choice]))
     containers = [each["spec"]["containers"][0] for each in pod_templates(objects).values()]
-    return {container["args"][0]: container for container in containers}
+    return {container["args"][-1]: container for container in containers}
 
 
 def environment(container: Mapping[str, Any]) -> dict[str, str]:
