@@ -2,7 +2,7 @@
 # Makes the cluster at the first start, and becomes the server at every start. It needs nothing of the image but the
 # programs on PATH. The superuser's password is set anew each time: it is always the one in the Secret.
 #
-#   VOLUME     the folder that lasts          SETTINGS   a folder with postgresql.conf and pg_hba.conf
+#   VOLUME     the folder that lasts          SETTINGS   a folder with postgresql.conf, pg_hba.conf, superuser.sql
 #   PGDATA     the cluster, inside VOLUME     SUPERUSER  a folder with the files username and password
 set -eu
 umask 077
@@ -33,20 +33,20 @@ if [ ! -e "$PGDATA" ]; then
   rm -rf "$PGDATA.new"
   # The collation is PostgreSQL's own, so that an image with another libc keeps the indexes valid.
   initdb --pgdata="$PGDATA.new" --username="$(cat "$SUPERUSER/username")" --pwfile="$SUPERUSER/password" \
-    --auth=scram-sha-256 --data-checksums --encoding=UTF8 --no-locale --locale-provider=builtin --builtin-locale=C.UTF-8
+    --auth=scram-sha-256 --data-checksums --encoding=UTF8 --no-locale --locale-provider=builtin --builtin-locale=C.UTF-8 \
+    --no-instructions
   mv "$PGDATA.new" "$PGDATA"
   sync "$VOLUME"
 fi
 # A volume's group may have been given to everything in it when it was mounted, which the server refuses.
 chmod 00700 "$PGDATA"
 
-role=$(quoted username)
-password=$(quoted password)
-# Nothing listens yet, so nobody waits. No setting may bring the password into the log.
-printf '%s\n' \
-  "DO \$do\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $role) THEN EXECUTE format('CREATE ROLE %I', $role); END IF; END \$do\$" \
-  "DO \$do\$ BEGIN EXECUTE format('ALTER ROLE %I SUPERUSER LOGIN PASSWORD %L', $role, $password); END \$do\$" |
-  postgres --single -D "$PGDATA" -c "config_file=$SETTINGS/postgresql.conf" -c exit_on_error=on -c log_statement=none \
+# Nothing listens yet, so nobody waits. No setting may bring the password into the log. An empty line ends a statement.
+{
+  printf '%s;\n\n' "SET start.username = $(quoted username)" "SET start.password = $(quoted password)"
+  cat "$SETTINGS/superuser.sql"
+} |
+  postgres --single -j -D "$PGDATA" -c "config_file=$SETTINGS/postgresql.conf" -c exit_on_error=on -c log_statement=none \
     -c log_min_error_statement=panic -c log_min_duration_statement=-1 -c log_checkpoints=off postgres >/dev/null ||
   fail "the superuser's password could not be set"
 
