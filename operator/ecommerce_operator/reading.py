@@ -1,4 +1,7 @@
-"""Reads what concerns health out of plain objects: conditions, ages, owners and events; never raises for what is missing."""
+"""Reads what concerns health out of plain objects: conditions, ages, owners and events.
+
+Nothing here raises for what is missing: objects come from other controllers, and from older versions of them.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -108,7 +111,7 @@ def _concerns(event: Object, about: Object) -> bool:
     uid, wanted = named.get("uid"), at(about, "metadata", "uid")
     # An object of the same name may have been there before.
     same = uid == wanted if uid and wanted else named.get("name") == at(about, "metadata", "name")
-    return same and named.get("kind") == about.get("kind", named.get("kind"))
+    return bool(same) and named.get("kind") == about.get("kind", named.get("kind"))
 
 
 def quote(text: Any) -> str:

@@ -153,6 +153,7 @@ class Service(Placed):
     resources: ServiceResources = ServiceResources()
     autoscaling: Autoscaling | None = None
     env: tuple[Variable, ...] = ()
+    development: bool = False
 
 
 class Services(Part):

@@ -66,6 +66,7 @@ def service_values(wish: Wish, row: ServiceRow) -> dict[str, Any]:
         "replicas": wanted.replicas,
         "image": _image(wish, reference, image.pull_policy or wish.settings.pull_policy),
         "resources": wanted.resources.model_dump(by_alias=True),
+        "development": wanted.development,
         "env": [variable.model_dump() for variable in wanted.env],
         **_autoscaling(wanted),
         **_needs(wish, row),
