@@ -4,7 +4,6 @@ Its processes join the folder before they get a cgroup namespace, so inside it i
 there as on a machine of their own, and whatever they leave is found and removed with the folder.
 """
 
-import errno
 import os
 import signal
 import subprocess
@@ -101,11 +100,12 @@ def remove(name: str, within: float) -> None:
         for pid in {pid for folder in folders for pid in _members(folder)}:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if all([_gone(folder) for folder in folders]):
-            return
+        for folder in folders:
+            with suppress(OSError):  # in use, for as long as it takes the kernel to bury the last process
+                folder.rmdir()
         if monotonic() > deadline:
             raise TimeoutError(f"{folders[-1]} is still in use")
-        sleep(_AGAIN)  # the kernel tells nobody when it has buried the last process
+        sleep(_AGAIN)
 
 
 def exists(name: str) -> bool:
@@ -131,14 +131,6 @@ def _members(folder: Path) -> list[int]:
     with suppress(OSError):
         return [int(pid) for pid in (folder / "cgroup.procs").read_text().split() if pid != "0"]
     return []
-
-
-def _gone(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError as error:
-        return error.errno == errno.ENOENT
-    return True
 
 
 def _mount(kind: str, source: str, options: str, target: Path) -> None:

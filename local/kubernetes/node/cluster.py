@@ -13,7 +13,7 @@ from local.kubernetes.control_plane import API_SERVER, CONTROLLERS, ETCD, SCHEDU
 from local.kubernetes.control_plane import daemons as control_plane
 from local.kubernetes.daemons import DaemonProcess
 from local.kubernetes.node import pause
-from local.kubernetes.node.agents import KUBELET, agents
+from local.kubernetes.node.agents import agents
 from local.kubernetes.node.following import Progress
 from local.kubernetes.node.keeping import Kept
 from local.kubernetes.node.layout import API_PORT, PODS, SERVICES, Layout
@@ -21,7 +21,14 @@ from local.kubernetes.node.runtime import NAME as CONTAINERD
 from local.kubernetes.node.runtime import SANDBOX_IMAGE, SOCKET, containerd
 from local.kubernetes.tools import tool
 
-_PORTS = {API_SERVER: API_PORT, ETCD: 2379, "etcd-peer": 2380, "etcd-health": 2381, CONTROLLERS: 10257, SCHEDULER: 10259}
+_PORTS = {
+    API_SERVER: API_PORT,
+    ETCD: 2379,
+    "etcd-peer": 2380,
+    "etcd-health": 2381,
+    CONTROLLERS: 10257,
+    SCHEDULER: 10259,
+}
 _JOB_DEADLINE = 120.0
 _AGAIN = 2.0
 
@@ -56,7 +63,7 @@ class Cluster:
         await self._reached[CONTAINERD].wait()
         await self._until_done("the sandbox image", self._import_sandbox_image)
         self._reached[SANDBOX_IMAGE].set()
-        await self._reached[KUBELET].wait()
+        await asyncio.gather(*(reached.wait() for reached in self._reached.values()))
         await self._until_done("the node", self._wait_for_node)
         self._report(f"  {'node':<26} ready  {monotonic() - began:6.1f} s")
         self.ready.set()

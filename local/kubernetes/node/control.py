@@ -29,9 +29,15 @@ async def serve(path: Path, handler: Handler) -> asyncio.Server:
                 await writer.drain()
         writer.close()
 
+    return await asyncio.start_unix_server(converse, sock=_listening(path), limit=_LIMIT)
+
+
+def _listening(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
     with _short(path) as short:
-        return await asyncio.start_unix_server(converse, short, limit=_LIMIT)
+        listener.bind(short)
+    return listener
 
 
 async def _answers(handler: Handler, request: Answer) -> AsyncIterator[Answer]:

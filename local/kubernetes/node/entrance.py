@@ -13,7 +13,10 @@ _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--for
 
 
 def main(cgroup: str, folder: str) -> None:
-    """Join the cgroup and go on as `unshare`; answers never."""
+    """Leave whoever started this, say the keeper's process id, join the cgroup and go on as `unshare`."""
+    if os.fork():
+        return
+    os.write(sys.stdout.fileno(), f"{os.getpid()}\n".encode())
     cgroups.join(cgroup)
     inside = [sys.executable, "-m", "local.kubernetes.node.init", folder]
     os.execvp("unshare", ["unshare", *_NAMESPACES, *inside])  # noqa: S606 (no shell is wanted)

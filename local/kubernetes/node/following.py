@@ -25,7 +25,9 @@ class Progress:
                 queue.put_nowait(line)
 
     async def follow(self, until: asyncio.Event) -> AsyncIterator[str]:
-        """Yield what was told and what will be, until the event comes."""
+        """Yield what was told and what will be, until the event comes; nothing where it has come before."""
+        if until.is_set():
+            return
         queue: asyncio.Queue[str] = asyncio.Queue(2 * _LINES)
         for line in self._lines:
             queue.put_nowait(line)

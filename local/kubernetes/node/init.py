@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 from local.kubernetes.node import mounts, network
-from local.kubernetes.node.layout import INSIDE, Layout, Record
+from local.kubernetes.node.layout import CONNECTED, HERE, INSIDE, Layout, Record
 
-HERE, CONNECTED = b"here\n", b"connected\n"
 _PAUSE = 1.0  # between the death of a supervisor and the next one
 
 

@@ -10,7 +10,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.kubernetes.daemons import write_private
+from local.cache import cache_directory
+from local.kubernetes.certificates import write_private
 from local.service_process import CHECKOUT
 
 INSIDE = Path("/run/ecommerce-node")
@@ -18,6 +19,7 @@ PODS = "10.244.0.0/24"
 SERVICES = "10.96.0.0/16"
 DNS = "10.96.0.10"
 API_PORT = 6443
+HERE, CONNECTED = b"here\n", b"connected\n"  # what the first process tells its starter, and is told when the link is up
 
 
 def state_directory() -> Path:
@@ -41,6 +43,11 @@ class Layout:
     def lock(self) -> Path:
         """The file that the node's first process holds locked for as long as it lives."""
         return self.folder / "running.lock"
+
+    @property
+    def starting(self) -> Path:
+        """The file that a command holds locked while it starts or ends the node."""
+        return cache_directory() / f"{self.name}.lock"
 
     @property
     def record(self) -> Path:

@@ -68,9 +68,13 @@ def exists(name: str) -> bool:
 
 
 def disconnect(name: str) -> None:
-    """Remove the link, if it is there; both ends go."""
-    if exists(name):
-        _ip("link", "delete", name)
+    """Remove the link, if it is there; both ends go. The kernel may do the same meanwhile, as the node has ended."""
+    try:
+        if exists(name):
+            _ip("link", "delete", name)
+    except StartFailedError:
+        if exists(name):
+            raise
 
 
 def _ask(*arguments: str) -> list[dict[str, Any]]:
