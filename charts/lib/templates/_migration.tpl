@@ -11,7 +11,7 @@ kind: Job
 metadata:
   # With the digest it has at most 63 characters, as the label that the Job gives its pods.
   name: {{ .root.Release.Name | trunc 46 | trimSuffix "-" }}-migrate-{{ $digest }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "lib.labels" (list .root "migration") | nindent 4 }}
   annotations:

@@ -9,7 +9,7 @@ Each takes a list: the chart's context, and the part of it that is meant (server
 {{- define "lib.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ $root.Chart.Name }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
@@ -30,8 +30,8 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{/* Name, namespace and labels: the metadata of an object; more of it may follow, indented by two. */}}
 {{- define "lib.metadata" -}}
 {{- $root := index . 0 -}}
-name: {{ $root.Release.Name }}
-namespace: {{ $root.Release.Namespace }}
+name: {{ $root.Release.Name | quote }}
+namespace: {{ $root.Release.Namespace | quote }}
 labels:
   {{- include "lib.labels" . | nindent 2 }}
 {{- end }}

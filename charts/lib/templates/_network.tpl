@@ -38,7 +38,7 @@ spec:
   podSelector:
     matchLabels:
       app.kubernetes.io/name: {{ .root.Chart.Name }}
-      app.kubernetes.io/instance: {{ .root.Release.Name }}
+      app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
   policyTypes: [Ingress]
   ingress:
     {{- toYaml .rules | nindent 4 }}

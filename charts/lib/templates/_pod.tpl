@@ -19,7 +19,7 @@ annotations:
 
 {{/* The fields of a pod's spec that do not depend on what runs in it. Takes the context. */}}
 {{- define "lib.pod.spec" -}}
-serviceAccountName: {{ .Release.Name }}
+serviceAccountName: {{ .Release.Name | quote }}
 automountServiceAccountToken: false
 # Variables for each Service of the namespace could be taken for settings: ORDER_PORT and the like.
 enableServiceLinks: false

@@ -79,7 +79,8 @@ def run(*arguments: str, values: Mapping[str, Any] | None = None) -> str:
     """Answers what helm writes; raises RenderingError where it fails."""
     done = subprocess.run(
         [helm(), *arguments],
-        input=yaml.safe_dump(dict(values or {})),
+        # As JSON: helm reads YAML 1.1, in which a bare `n` is false.
+        input=json.dumps(values or {}),
         capture_output=True,
         text=True,
         check=False,

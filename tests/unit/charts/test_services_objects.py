@@ -130,6 +130,15 @@ def test_long_names_fit() -> None:
         assert all(len(text) <= 63 for text in each["metadata"]["labels"].values())
 
 
+@pytest.mark.parametrize("choice", ["as little as needed", "scaled automatically", "an Ingress", "an HTTPRoute"])
+def test_names_that_look_like_numbers_stay_text(choice: str) -> None:
+    """A release, a namespace and a Secret may be called as a number or a truth value is."""
+    values = merged(examples.least("gateway"), examples.choices("gateway")[choice])
+    by_secret = {"kafka": {"bootstrapServers": "", "secretName": "1e3", "secretKey": "null"}}
+    assert faults(render("gateway", merged(values, by_secret), release="123", namespace="0")) == []
+    assert faults(render("account", merged(examples.least("account"), {"platform": "n"}), release="1")) == []
+
+
 def test_a_long_tag_is_cut_for_its_label() -> None:
     """A tag may be longer than a label; the image keeps all of it."""
     tag = "a" * 62 + "-" + "b" * 40
