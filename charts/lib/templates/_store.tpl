@@ -25,7 +25,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ $root.Release.Name }}-nodes
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "lib.labels" $of | nindent 4 }}
 spec:
