@@ -3,19 +3,42 @@
 SHELL := /bin/bash
 UV := uv run --quiet --frozen
 
-.PHONY: help setup dev down clean-data status run test lint format protos schema bench
+# Only what is said on make's own command line: a KUBECONFIG that a shell exports may lead to somebody's production.
+given = $(if $(filter command line,$(origin $(1))),$($(1)))
+KUBECONFIG_GIVEN := $(call given,KUBECONFIG)
+CLUSTER := $(if $(KUBECONFIG_GIVEN),--kubeconfig $(KUBECONFIG_GIVEN)) $(if $(PLATFORM),--platform $(PLATFORM))
+
+.PHONY: help setup up down cluster-status images e2e e2e-full dev dev-down clean-data status run test lint format protos schema bench
 
 help: ## List the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: ## Install the Python packages of uv.lock into .venv (every other task does this by itself)
 	@command -v uv >/dev/null || { echo "uv is missing. Get it with: pip install uv   (or: pipx install uv)"; exit 1; }
 	@uv sync --quiet --frozen
 
-dev: setup ## Run the whole platform as local processes; Ctrl-C ends it, the data stays
+up: setup ## The platform on Kubernetes: kind, or a node of its own on this host (KUBECONFIG=… REGISTRY=… for your cluster)
+	@exec $(UV) python -m local.up up $(CLUSTER) $(if $(REGISTRY),--registry $(REGISTRY))
+
+down: setup ## Remove what `make up` made (KUBECONFIG=…: the platform; with EVERYTHING=yes the operator too)
+	@exec $(UV) python -m local.up down $(CLUSTER) $(if $(filter yes,$(EVERYTHING)),--everything)
+
+cluster-status: setup ## Show the cluster of `make up` and each component of its platforms
+	@$(UV) python -m local.up status $(CLUSTER)
+
+images: setup ## Build the images (docker, podman or buildah) without starting anything
+	@$(UV) python -m local.images build
+
+e2e: setup ## Prove the platform on a real cluster, faults included (KUBECONFIG=… REGISTRY=… for yours)
+	@exec $(UV) pytest tests/e2e -m "not full" $(E2E)
+
+e2e-full: setup ## All of e2e, with the tests that take long
+	@exec $(UV) pytest tests/e2e $(E2E)
+
+dev: setup ## Run the whole platform as local processes, without Kubernetes; Ctrl-C ends it, the data stays
 	@exec $(UV) python -m local up
 
-down: setup ## End a running `make dev` from another terminal
+dev-down: setup ## End a running `make dev` from another terminal
 	@$(UV) python -m local down
 
 clean-data: setup ## Forget the data of `make dev`
@@ -27,8 +50,8 @@ status: setup ## Show what `make dev` is running, and where
 run: setup ## Run a service's other command beside `make dev`: make run CMD="product reindex", CMD="deadletters list product_events"
 	@$(UV) python -m local run $(CMD)
 
-test: setup ## Run every test: unit, contract and integration on real datastores (TESTS=path narrows it)
-	@$(UV) pytest $(or $(TESTS),tests)
+test: setup ## Run every test but e2e: unit, contract and integration on real datastores (TESTS=path narrows it)
+	@$(UV) pytest $(or $(TESTS),tests --ignore=tests/e2e)
 
 lint: setup ## Check style, types, architecture and generated files
 	@$(UV) ruff check .

@@ -1,4 +1,4 @@
-"""The command line behind `make dev`, `make down`, `make status` and `make clean-data`."""
+"""The command line behind `make dev`, `make dev-down`, `make status` and `make clean-data`."""
 
 import argparse
 import asyncio

@@ -1,0 +1,7 @@
+"""`python -m local.up up|down|status`."""
+
+import sys
+
+from local.up.command import main
+
+sys.exit(main())
