@@ -78,6 +78,8 @@ args: [serve]
 image: {{ include "lib.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{ index . 1 }}
+# Why it failed is then told by the pod itself.
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   {{- include "lib.container.securityContext" $root | nindent 2 }}
 {{- with include "lib.env" (list $root (index . 2)) }}

@@ -100,6 +100,13 @@ def test_everything_is_called_as_its_release(service: str, objects: list[Object]
         )
 
 
+def test_a_failed_pod_tells_why(objects: list[Object]) -> None:
+    """The last lines of a container that failed are kept in its pod's status."""
+    for template in pod_templates(objects).values():
+        for container in containers(template["spec"]):
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_pods_carry_what_they_are_given(service: str) -> None:
     """Every pod template, also a migration's, has the labels and annotations of the values, and the settings."""
     given = {"podLabels": {"a": "b"}, "podAnnotations": {"c": "d"}, "env": [{"name": "LOG_LEVEL", "value": "DEBUG"}]}
