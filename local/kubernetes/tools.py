@@ -65,9 +65,9 @@ SETS = (
         (
             Program("coredns", "./coredns"),
             Program("contour", "github.com/projectcontour/contour/cmd/contour"),
-            Program("local-path-provisioner", "github.com/rancher/local-path-provisioner"),
+            Program("volumes", "./volumes"),
         ),
-        sources=("go.mod", "go.sum", "coredns/main.go"),
+        sources=("go.mod", "go.sum", "coredns/main.go", "volumes/main.go"),
     ),
 )
 

@@ -5,7 +5,6 @@ package main
 
 import (
 	_ "github.com/projectcontour/contour/cmd/contour"
-	_ "github.com/rancher/local-path-provisioner"
 	_ "github.com/yannh/kubeconform/cmd/kubeconform"
 	_ "helm.sh/helm/v3/cmd/helm"
 	_ "k8s.io/kubernetes/cmd/kubectl"

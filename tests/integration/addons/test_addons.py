@@ -1,0 +1,75 @@
+"""Claims about what runs beside a cluster: its names, its ingress and its volumes really work."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.kubernetes.addons import fetch
+from local.kubernetes.tools import tool
+from local.progress import to_terminal
+
+DEADLINE = 240
+
+
+@pytest.fixture(scope="module")
+async def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What was seen of a control plane and its addons in a network of their own, and then of its processes."""
+    fetch(to_terminal)
+    for name in ("etcd", "kube-apiserver"):
+        tool(name, to_terminal)
+    mapping = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    process = await asyncio.create_subprocess_exec(
+        *["unshare", *mapping, "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
+        *[sys.executable, "-m", "tests.integration.addons.inside", str(tmp_path_factory.mktemp("addons"))],
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 0
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+async def test_names_of_services_are_answered(seen: dict[str, Any]) -> None:
+    """CoreDNS answers the API server's Service with its address."""
+    assert seen["service"] == [0, "10.96.0.1"]
+
+
+async def test_names_outside_do_not_exist_where_nobody_can_be_asked(seen: dict[str, Any]) -> None:
+    """Without servers for other domains the answer is at once that there is no such name (NXDOMAIN, 3)."""
+    assert seen["unknown"] == [3, ""]
+
+
+async def test_an_ingress_without_a_class_is_served(seen: dict[str, Any]) -> None:
+    """A request to the node with the Ingress's host reaches the backend of its Service, with host and path."""
+    assert seen["ingress"] == "shop.test/kept"
+
+
+async def test_an_ingress_is_told_its_address(seen: dict[str, Any]) -> None:
+    """The Ingress's status carries the node's address."""
+    assert seen["address"] == "10.123.0.2"
+
+
+async def test_an_http_route_of_the_gateway_is_served(seen: dict[str, Any]) -> None:
+    """An HTTPRoute that names the Gateway is answered beside Ingresses."""
+    assert seen["route"] == "route.test/kept"
+
+
+async def test_an_unknown_host_is_not_served(seen: dict[str, Any]) -> None:
+    """A host that nothing in the cluster names is answered with 404."""
+    assert seen["elsewhere"] == "404"
+
+
+async def test_a_claim_becomes_a_folder_that_every_user_can_write(seen: dict[str, Any]) -> None:
+    """A claim of the default class, used by a scheduled pod, is bound to a folder named after it."""
+    assert seen["folders"] == [["default_data", 0o777]]
+
+
+async def test_a_removed_claim_takes_its_folder_with_it(seen: dict[str, Any]) -> None:
+    """The folder of a deleted claim is removed from the node."""
+    assert seen["left"] == []
