@@ -98,8 +98,19 @@ def main() -> int:
         sys.stderr.write(f"These settings cannot be used: {names}\n")
         return 2
     logs.start(settings.log_format, settings.log_level)
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except Exception as error:  # noqa: BLE001 the process ends either way; one line says why
+        log.error("The operator ends.", error=type(error).__name__, detail=_first(error))  # noqa: TRY400 (as above)
+        return 1
     return 0
+
+
+def _first(error: BaseException) -> str:
+    """Answers the text of what was first to go wrong."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ecommerce_operator.model import GROUP, PLURAL, VERSION
 
 # Seconds; bookmarks come each minute, so a watch that is silent for longer is dead.
 INACTIVITY: Final = 90.0
-SERVER_TIMEOUT: Final = 480.0
+SERVER_TIMEOUT: Final = 480
 CONNECT_TIMEOUT: Final = 15.0
 
 

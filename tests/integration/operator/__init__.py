@@ -1,0 +1,1 @@
+"""The operator as a process against a real API server."""
