@@ -3,6 +3,7 @@
 Scripts and settings are those that the charts render; only folders, ports and the way to the programs are a test's own.
 """
 
+import asyncio
 import os
 import shutil
 import signal
@@ -82,6 +83,73 @@ class PostgresPod(Process):
         return await asyncpg.connect(
             host="127.0.0.1", port=self.port, user=username, password=password, database=database, timeout=5
         )
+
+
+# The official image's programs, as far as the start script uses them; their JVM flags are not for every Java.
+_PROGRAM: Final = """#!/bin/bash
+mkdir -p "$LOG_DIR"
+exec "{java}" --sun-misc-unsafe-memory-access=allow $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS $KAFKA_LOG4J_OPTS \\
+  -cp "{jars}/*" {main} "$@"
+"""
+_MAINS: Final = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
+CLUSTER_ID: Final = "c2hvcC1rYWZrYS1jbHVzdA"
+
+
+class KafkaPod(Process):
+    """The only broker of the kafka chart, with everything it has in one folder."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__("kafka", folder / "log")
+        ports = free_ports(["kafka", "controller"])
+        self.port, self.controller_port = ports["kafka"], ports["controller"]
+        self.volume, self.scratch = folder / "volume", folder / "tmp"
+        self.scripts, self._programs = folder / "scripts", folder / "bin"
+        self.replicas = "1"
+        for each in (self.volume, self.scratch, self.scripts, self._programs):
+            each.mkdir()
+        rendered = render("kafka", {"clusterId": CLUSTER_ID, "settings": dict(settings or {})})
+        for name, text in only(rendered, "ConfigMap")["data"].items():
+            (self.scripts / name).write_text(self._here(text))
+        (container,) = only(rendered, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+        self._given = {each["name"]: self._here(each["value"]) for each in container["env"] if "value" in each}
+        java, jars = artifacts.java(silent), artifacts.kafka(silent)
+        for name, main in _MAINS.items():
+            (self._programs / name).write_text(_PROGRAM.format(java=java, jars=jars, main=main))
+            (self._programs / name).chmod(0o755)
+
+    def command(self) -> Command:
+        """As the container's command and environment; its address is one that leads back to this host."""
+        own = {
+            "POD_NAME": "shop-kafka-0",
+            "REPLICAS": self.replicas,
+            "VOLUME": str(self.volume),
+            "SETTINGS": str(self.scripts),
+            "SCRATCH": str(self.scratch),
+            "BIN": str(self._programs),
+            "LOG_DIR": str(self.scratch / "logs"),
+        }
+        ports = {"Kafka": self.port, "Kafka's controller": self.controller_port}
+        return Command(["bash", str(self.scripts / "start.sh")], ports, {**self._given, **own})
+
+    async def ready(self) -> bool:
+        """What the probe's script says."""
+        probe = ["bash", str(self.scripts / "probe.sh"), str(self.port)]
+        child = await asyncio.create_subprocess_exec(*probe, stderr=asyncio.subprocess.DEVNULL)
+        return await child.wait() == 0
+
+    def _here(self, text: str) -> str:
+        """Answers a text of the chart with this host's folders, ports and names."""
+        changes = {
+            "0@shop-kafka-0.shop-kafka-nodes.shop.svc:9093": f"0@localhost:{self.controller_port}",
+            "$POD_NAME.$DOMAIN:9092": f"localhost:{self.port}",
+            "://:9092": f"://127.0.0.1:{self.port}",
+            "://:9093": f"://127.0.0.1:{self.controller_port}",
+            "/var/lib/kafka/data": str(self.volume),
+            "/etc/kafka/settings": str(self.scripts),
+        }
+        for before, after in changes.items():
+            text = text.replace(before, after)
+        return text
 
 
 def provision(pod: PostgresPod, databases: Path, wait: int = 10) -> "subprocess.CompletedProcess[str]":

@@ -13,7 +13,8 @@ from local.ports import free_ports
 from tests.integration.charts.pods import SUPERUSER, PostgresPod, provision, write_secret
 
 pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, ("psql", "pg_isready"))), reason="psql is not on this host: apt-get install postgresql-client"
+    not all(map(shutil.which, ("psql", "pg_isready"))),
+    reason="psql is not on this host: apt-get install postgresql-client",
 )
 
 ACCOUNT: Final = {"username": "account", "password": "it's; -- \\ 'x", "database": "account"}
