@@ -80,7 +80,7 @@ def _proxy(site: Site, name: str, authority: Authority, report: Report) -> Daemo
         "healthzBindAddress": f"127.0.0.1:{_HEALTH[PROXY]}",
         "metricsBindAddress": "127.0.0.1:10249",
         "conntrack": {"maxPerCore": 0, "min": 0},  # the table's size is the whole machine's
-        "nftables": {"syncPeriod": "10m"},
+        "nftables": {"minSyncPeriod": "250ms", "syncPeriod": "10m"},  # soon where something changed, seldom else
     }
     files = {
         kubeconfig: authority.kubeconfig(site.url, "system:kube-proxy"),

@@ -4,11 +4,12 @@ Started again on what is there (after its supervisor died) it does the same thin
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 from local.errors import LocalError, StartFailedError
+from local.kubernetes.addons import OBJECTS, Place, addons, apply
+from local.kubernetes.certificates import Authority
 from local.kubernetes.control_plane import API_SERVER, CONTROLLERS, ETCD, SCHEDULER, Site
 from local.kubernetes.control_plane import daemons as control_plane
 from local.kubernetes.daemons import DaemonProcess
@@ -16,7 +17,7 @@ from local.kubernetes.node import pause
 from local.kubernetes.node.agents import agents
 from local.kubernetes.node.following import Progress
 from local.kubernetes.node.keeping import Kept
-from local.kubernetes.node.layout import API_PORT, PODS, SERVICES, Layout
+from local.kubernetes.node.layout import API_PORT, DNS, PODS, SERVICES, Layout
 from local.kubernetes.node.runtime import NAME as CONTAINERD
 from local.kubernetes.node.runtime import SANDBOX_IMAGE, SOCKET, containerd
 from local.kubernetes.tools import tool
@@ -41,8 +42,12 @@ class Cluster:
         self.ready = asyncio.Event()
         self._layout, self._name, self._report = layout, name, progress.report
         site = Site(layout.control_plane, _PORTS, address, SERVICES, PODS, (name,))
-        described = (containerd(), *control_plane(site, self._report), *agents(site, name, self._report))
-        self._reached = {each.name: asyncio.Event() for each in described} | {SANDBOX_IMAGE: asyncio.Event()}
+        place = Place(layout.folder / "addons", address, site.url, Authority(site.credentials), DNS)
+        self._addons = addons(place, self._report)
+        own = (containerd(), *control_plane(site, self._report), *agents(site, name, self._report))
+        described = (*own, *(daemon for addon in self._addons for daemon in addon.daemons))
+        milestones = (*(each.name for each in described), SANDBOX_IMAGE, OBJECTS)
+        self._reached = {each: asyncio.Event() for each in milestones}
         self.daemons = {
             each.name: Kept(DaemonProcess(each, layout.logs / f"{each.name}.log"), self._reached, self._report)
             for each in described
@@ -60,13 +65,19 @@ class Cluster:
 
     async def _become_ready(self) -> None:
         began = monotonic()
-        await self._reached[CONTAINERD].wait()
-        await self._until_done("the sandbox image", self._import_sandbox_image)
-        self._reached[SANDBOX_IMAGE].set()
-        await asyncio.gather(*(reached.wait() for reached in self._reached.values()))
+        await asyncio.gather(
+            self._once(CONTAINERD, SANDBOX_IMAGE, self._import_sandbox_image),
+            self._once(API_SERVER, OBJECTS, self._apply_objects),
+            *(reached.wait() for reached in self._reached.values()),
+        )
         await self._until_done("the node", self._wait_for_node)
         self._report(f"  {'node':<26} ready  {monotonic() - began:6.1f} s")
         self.ready.set()
+
+    async def _once(self, after: str, milestone: str, job: Callable[[], Awaitable[None]]) -> None:
+        await self._reached[after].wait()
+        await self._until_done(f"the {milestone}", job)
+        self._reached[milestone].set()
 
     async def _until_done(self, what: str, job: Callable[[], Awaitable[None]]) -> None:
         """Do it until it succeeds: what it needs may be restarted meanwhile."""
@@ -82,6 +93,9 @@ class Cluster:
     async def _import_sandbox_image(self) -> None:
         await _run(["ctr", "-a", str(SOCKET), "-n", "k8s.io", "images", "import", str(pause.archive(self._report))])
 
+    async def _apply_objects(self) -> None:
+        await apply(self._addons, self._layout.kubeconfig, self._report)
+
     async def _wait_for_node(self) -> None:
         for condition in ("create", "condition=Ready"):
             await self._kubectl("wait", f"--for={condition}", f"node/{self._name}", "--timeout=60s")
@@ -91,17 +105,12 @@ class Cluster:
         await _run([kubectl, "--kubeconfig", str(self._layout.kubeconfig), *arguments])
 
 
-async def _run(command: Sequence[str], given: bytes = b"") -> None:
+async def _run(command: Sequence[str]) -> None:
     """Run a command to its end; raises StartFailedError with its last words."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=dict(os.environ),
-    )
+    pipe, together = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=together)
     try:
-        said, _ = await asyncio.wait_for(process.communicate(given), _JOB_DEADLINE)
+        said, _ = await asyncio.wait_for(process.communicate(), _JOB_DEADLINE)
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from local.errors import StartFailedError
+from local.kubernetes import addons
 from local.kubernetes.node import cgroups, control, lifecycle, locks, pause, preflight
 from local.kubernetes.node.layout import Layout, Record, state_directory
 from local.kubernetes.tools import tool
@@ -37,12 +38,12 @@ class Node:
 
     def __init__(self, folder: Path | None = None, report: Report = silent) -> None:
         """Keep its state in a folder (default: `state_directory()`); `report` is told how far things are."""
-        self._layout, self._report = Layout(folder or state_directory()), report
+        self.layout, self._report = Layout(folder or state_directory()), report
 
     @property
     def kubeconfig(self) -> Path:
         """A kubeconfig file of a user who may do everything."""
-        return self._layout.kubeconfig
+        return self.layout.kubeconfig
 
     @property
     def address(self) -> str:
@@ -52,7 +53,7 @@ class Node:
     @property
     def running(self) -> bool:
         """Whether the node's first process is there."""
-        return locks.is_held(self._layout.lock)
+        return locks.is_held(self.layout.lock)
 
     def up(self) -> None:
         """Start the node unless it runs, and wait until it is ready.
@@ -63,19 +64,19 @@ class Node:
         preflight.check()
         for program in _PROGRAMS:
             tool(program, self._report)
+        addons.fetch(self._report)
         pause.archive(self._report)
-        with locks.held(self._layout.starting, _ALONE_WITHIN):
-            if not self.running:
-                lifecycle.clean(self._layout)
-                record = lifecycle.start(self._layout)
-                self._report(f"  {'namespaces':<26} made; the node is {record.address}")
-        self._follow()
+        if not self._start_unless_running() and not self._follow():
+            self._start_unless_running()  # the one that was found has ended meanwhile
+        if not self._follow():
+            state = f"is not ready after {_READY_WITHIN:.0f} s" if self.running else "ended before it was ready"
+            raise StartFailedError(f"the node {state}. The end of its log:\n{lifecycle.own_log(self.layout)}")
 
     def down(self) -> bool:
         """End the node and remove all that it made; answer whether there was anything."""
-        with locks.held(self._layout.starting, _ALONE_WITHIN):
-            anything = self.running or self._layout.record.exists() or cgroups.exists(self._layout.name)
-            lifecycle.clean(self._layout)
+        with locks.held(self.layout.starting, _ALONE_WITHIN):
+            anything = self.running or self.layout.record.exists() or cgroups.exists(self.layout.name)
+            lifecycle.clean(self.layout)
         return anything
 
     def status(self) -> Status | None:
@@ -104,28 +105,35 @@ class Node:
         return frozenset(self._ctr("images", "list", "--quiet").split())
 
     def _record(self) -> Record:
-        record = Record.read(self._layout.record) if self.running else None
+        record = Record.read(self.layout.record) if self.running else None
         if record is None:
             raise StartFailedError("no node runs: start it with `python -m local.kubernetes.node up`")
         return record
 
-    def _follow(self) -> None:
+    def _start_unless_running(self) -> bool:
+        with locks.held(self.layout.starting, _ALONE_WITHIN):
+            if self.running:
+                return False
+            lifecycle.clean(self.layout)
+            record = lifecycle.start(self.layout)
+        self._report(f"  {'namespaces':<26} made; the node is {record.address}")
+        return True
+
+    def _follow(self) -> bool:
+        """Report the node's progress until it is ready, and answer True; False where it ended or is late."""
         deadline = monotonic() + _READY_WITHIN
         while self.running and monotonic() < deadline:
             with suppress(StartFailedError):  # its supervisor is still to come, or was killed
                 for answer in self._ask({"verb": "follow"}, deadline - monotonic()):
                     if "ready" in answer:
-                        return
+                        return True
                     self._report(answer["line"])
             sleep(_AGAIN)
-        state = "is not ready after" if self.running else "ended before it was ready, within"
-        raise StartFailedError(
-            f"the node {state} {_READY_WITHIN:.0f} s. The end of its log:\n{lifecycle.own_log(self._layout)}"
-        )
+        return False
 
     def _ask(self, request: dict[str, Any], deadline: float) -> Iterator[dict[str, Any]]:
         self._record()
-        return control.ask(self._layout.socket, request, deadline)
+        return control.ask(self.layout.socket, request, deadline)
 
     def _ctr(self, *arguments: str) -> str:
         socket = f"/proc/{self._record().init}/root/run/containerd/containerd.sock"

@@ -1,0 +1,3 @@
+module ecommerce.dev/echo
+
+go 1.21
