@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from local.cache import obtain
@@ -16,7 +16,7 @@ from local.errors import FetchFailedError
 from local.images.archives import Configuration, Image, image, write_archive
 from local.images.base import base_layer
 from local.images.engines import Engine, store_directory
-from local.images.layers import Layer, write_layer
+from local.images.layers import Layer, Owner, write_layer
 from local.images.recipe import recipe
 from local.kubernetes.tools import tool
 from local.progress import Report
@@ -44,14 +44,14 @@ def named(name: str, configuration: Configuration, layers: list[Layer]) -> Image
     return image(f"{REGISTRY}/{name}:{digest[:12]}", configuration, layers)
 
 
-def packed(key: str, fill: Callable[[Path], None], report: Report) -> Layer:
+def packed(key: str, fill: Callable[[Path], None], report: Report, owners: Sequence[Owner] = ()) -> Layer:
     """Answer the layer of a folder that `fill` fills; kept under a key that says all that it depends on."""
 
     def make(folder: Path) -> None:
         root = folder / "root"
         root.mkdir()
         fill(root)
-        write_layer(root, folder / "layer.tar")
+        write_layer(root, folder / "layer.tar", owners)
         shutil.rmtree(root)
 
     return Layer.read(obtain(f"image-{key}", make, report) / "layer.tar")

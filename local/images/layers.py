@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_EPOCH = "1970-01-01T00:00:00Z"
 _SET_IDS = stat.S_ISUID | stat.S_ISGID  # nobody becomes root in a container
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True)
