@@ -8,15 +8,17 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
 from local import artifacts
+from local.elasticsearch import Elasticsearch
 from local.launching import Command
 from local.ports import free_ports
+from local.probes import http_answers
 from local.processes import Process
 from local.progress import silent
 from tests.unit.charts.rendering import only, render
@@ -163,11 +165,40 @@ def provision(pod: PostgresPod, databases: Path, wait: int = 10) -> "subprocess.
         "DATABASES": str(databases),
         "WAIT": str(wait),
     }
-    return subprocess.run(
-        ["sh", str(pod.scripts / "provision.sh")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return ran(["sh", str(pod.scripts / "provision.sh")], environment)
+
+
+def ran(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Answers how a command went that ends by itself."""
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 scripts of our own
+
+
+async def until_there(path: Path) -> None:
+    """Waits until something is at a path."""
+    while not path.exists():  # noqa: ASYNC110, ASYNC240 a file system has no event to wait for
+        await asyncio.sleep(0.001)
+
+
+# What comes before the first dot of the settings that the bare server knows.
+_SERVERS_OWN: Final = ("cluster", "discovery", "network", "node", "http", "transport")
+
+
+class ElasticsearchPod(Elasticsearch):
+    """The only node of the elasticsearch chart: its settings on the bare server, which has no X-Pack and no ingest."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = free_ports(["http", "transport"])
+        files = artifacts.java(silent), artifacts.elasticsearch(silent), artifacts.launcher(silent)
+        super().__init__(files, folder / "data", folder / "log", (ports["http"], ports["transport"]))
+        self.http_port = ports["http"]
+        (self.container,) = only(render("elasticsearch"), "StatefulSet")["spec"]["template"]["spec"]["containers"]
+
+    async def answers(self, probe: str) -> bool:
+        """Tells whether one of the container's probes passes."""
+        return await http_answers(self.http_port, self.container[probe]["httpGet"]["path"])
+
+    def _settings(self) -> dict[str, object]:
+        given = {each["name"]: each["value"] for each in self.container["env"] if "value" in each}
+        here = {"network.host": "127.0.0.1", "http.port": str(self.http_port)}
+        known = {name: value for name, value in given.items() if name.partition(".")[0] in _SERVERS_OWN}
+        return super()._settings() | known | here | {"transport.port": super()._settings()["transport.port"]}

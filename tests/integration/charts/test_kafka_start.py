@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from local.errors import StartFailedError
-from tests.integration.charts.pods import CLUSTER_ID, KafkaPod
+from tests.integration.charts.pods import CLUSTER_ID, KafkaPod, until_there
 
 TOPIC = "kept"
 
@@ -38,8 +38,7 @@ async def test_records_outlive_a_stop_and_a_kill(pod: KafkaPod) -> None:
 async def test_a_kill_while_the_volume_is_formatted_leaves_nothing_in_the_way(pod: KafkaPod) -> None:
     """The next start formats it again."""
     starting = asyncio.create_task(pod.start())
-    while not (pod.volume / "logs").exists():
-        await asyncio.sleep(0.001)  # the folder is made before what goes into it
+    await until_there(pod.volume / "logs")  # made before what goes into it
     await pod.kill()
     with pytest.raises(StartFailedError):
         await starting

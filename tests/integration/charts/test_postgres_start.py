@@ -10,7 +10,7 @@ import pytest
 
 from local.errors import StartFailedError
 from local.launching import wrapped
-from tests.integration.charts.pods import SUPERUSER, PostgresPod, write_secret
+from tests.integration.charts.pods import SUPERUSER, PostgresPod, ran, until_there, write_secret
 
 
 @pytest.fixture
@@ -86,8 +86,7 @@ async def test_no_log_holds_the_password(pod: PostgresPod) -> None:
 async def test_a_kill_while_the_cluster_is_made_leaves_none(pod: PostgresPod) -> None:
     """The next start makes it again, whole."""
     starting = asyncio.create_task(pod.start())
-    while not (pod.volume / "cluster.new/PG_VERSION").exists():
-        await asyncio.sleep(0.001)  # the file appears long before initdb is done
+    await until_there(pod.volume / "cluster.new/PG_VERSION")  # long before initdb is done
     await pod.kill()
     with pytest.raises(StartFailedError):
         await starting
@@ -124,6 +123,4 @@ async def test_a_secret_that_cannot_be_used_is_named(pod: PostgresPod, secret: d
 
 def _run_another(pod: PostgresPod) -> "subprocess.CompletedProcess[str]":
     command = pod.command()
-    return subprocess.run(
-        wrapped(command), env=dict(command.environment), capture_output=True, text=True, check=False, timeout=30
-    )
+    return ran(wrapped(command), command.environment)
