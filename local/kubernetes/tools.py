@@ -65,9 +65,10 @@ SETS = (
         (
             Program("coredns", "./coredns"),
             Program("contour", "github.com/projectcontour/contour/cmd/contour"),
+            Program("policies", "./policies"),
             Program("volumes", "./volumes"),
         ),
-        sources=("go.mod", "go.sum", "coredns/main.go", "volumes/main.go"),
+        sources=("go.mod", "go.sum", "coredns/main.go", "policies/main.go", "policies/rules.go", "volumes/main.go"),
     ),
 )
 

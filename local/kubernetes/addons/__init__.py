@@ -1,10 +1,10 @@
-"""What every cluster has beside Kubernetes itself: names (CoreDNS), ingress (Contour and Envoy), volumes.
+"""What every cluster has beside Kubernetes itself: names, ingress, volumes, and the enforcement of network policies.
 
 They run as daemons of the node, not as pods, so that a cluster needs no image of them. Each knows the API server under
 a user of its own with no more rights than it needs.
 """
 
-from local.kubernetes.addons import dns, ingress, volumes
+from local.kubernetes.addons import dns, ingress, policies, volumes
 from local.kubernetes.addons.applying import apply
 from local.kubernetes.addons.envoy import envoy
 from local.kubernetes.addons.manifests import manifests
@@ -17,7 +17,7 @@ __all__ = ["OBJECTS", "Addon", "Place", "addons", "apply", "fetch"]
 
 def fetch(report: Report) -> None:
     """Bring all that `addons` and `apply` need into the cache, for those who call them where there is no network."""
-    for name in ("kubectl", dns.NAME, volumes.NAME, ingress.CONTOUR):
+    for name in ("kubectl", dns.NAME, policies.NAME, volumes.NAME, ingress.CONTOUR):
         tool(name, report)
     manifests(report)
     envoy(report)
@@ -25,4 +25,4 @@ def fetch(report: Report) -> None:
 
 def addons(place: Place, report: Report) -> tuple[Addon, ...]:
     """Describe all of them, with fresh certificates; builds or fetches their programs at first use."""
-    return dns.addon(place, report), volumes.addon(place, report), ingress.addon(place, report)
+    return tuple(each.addon(place, report) for each in (dns, policies, volumes, ingress))

@@ -11,6 +11,8 @@ from local.kubernetes.tools import tool
 from local.progress import Report
 
 _DEADLINE = 120.0
+# Not `condition=Established`: that fails for a definition so young that it has no conditions yet.
+_ESTABLISHED = "jsonpath={.status.conditions[?(@.type=='Established')].status}=True"
 _OWNER = "--field-manager=ecommerce-platform-node"
 
 
@@ -22,7 +24,7 @@ async def apply(addons: Iterable[Addon], kubeconfig: Path, report: Report) -> No
     files = [f"--filename={path}" for addon in found for path in addon.definitions]
     if files:
         await _run([*applying, *files])
-        await _run([*kubectl, "wait", "--for=condition=Established", "--timeout=60s", *files])
+        await _run([*kubectl, "wait", f"--for={_ESTABLISHED}", "--timeout=60s", *files])
     objects = [each for addon in found for each in addon.objects]
     await _run([*applying, "--filename=-"], json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 

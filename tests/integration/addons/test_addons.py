@@ -18,18 +18,33 @@ DEADLINE = 240
 
 @pytest.fixture(scope="module")
 async def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What was seen of a control plane and its addons in a network of their own, and then of its processes."""
+    """What was seen of a control plane and all its addons."""
+    return await ran("inside", tmp_path_factory.mktemp("inside"))
+
+
+@pytest.fixture(scope="module")
+async def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Which pods reached which, under which network policies."""
+    return await ran("packets", tmp_path_factory.mktemp("packets"))
+
+
+async def ran(module: str, folder: Path) -> dict[str, Any]:
+    """Run a module in namespaces of its own, and answer what it printed; all that it started ends with it."""
     fetch(to_terminal)
-    for name in ("etcd", "kube-apiserver"):
-        tool(name, to_terminal)
+    tool("kube-apiserver", to_terminal)
     mapping = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     process = await asyncio.create_subprocess_exec(
         *["unshare", *mapping, "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
-        *[sys.executable, "-m", "tests.integration.addons.inside", str(tmp_path_factory.mktemp("addons"))],
+        *[sys.executable, "-m", f"tests.integration.addons.{module}", str(folder)],
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     )
-    said, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 0
     found: dict[str, Any] = json.loads(said)
     return found
@@ -73,3 +88,34 @@ async def test_a_claim_becomes_a_folder_that_every_user_can_write(seen: dict[str
 async def test_a_removed_claim_takes_its_folder_with_it(seen: dict[str, Any]) -> None:
     """The folder of a deleted claim is removed from the node."""
     assert seen["left"] == []
+
+
+async def test_a_pod_that_no_policy_selects_takes_all(reached: dict[str, Any]) -> None:
+    """Without a policy, and for pods that a policy leaves out, every connection comes about."""
+    assert reached["without"]
+    assert reached["unselected"]
+
+
+async def test_a_selected_pod_takes_only_who_is_named(reached: dict[str, Any]) -> None:
+    """The named label in the same namespace gets through, at the named port; others, and other namespaces', do not."""
+    assert {name: reached[name] for name in ("friend", "stranger", "far", "another port")} == {
+        "friend": True,
+        "stranger": False,
+        "far": False,
+        "another port": False,
+    }
+
+
+async def test_the_node_reaches_every_pod(reached: dict[str, Any]) -> None:
+    """Probes and the ingress come from the node: policies never keep it out."""
+    assert reached["node"]
+
+
+async def test_a_namespace_selector_opens_to_other_namespaces(reached: dict[str, Any]) -> None:
+    """An edited policy that names every namespace lets the pod of another one in."""
+    assert reached["every namespace"] == "True"
+
+
+async def test_a_pod_with_no_way_out_reaches_nobody(reached: dict[str, Any]) -> None:
+    """A policy for egress without rules cuts a pod off; once it is removed, the pod reaches others again."""
+    assert (reached["egress"], reached["after"]) == ("False", "True")
