@@ -26,7 +26,7 @@ def amount(quantity: str) -> Decimal:
     number, suffix = match["number"], match["suffix"]
     if suffix in _FACTORS:
         return Decimal(number) * _FACTORS[suffix]
-    if suffix.startswith("e"):
+    if suffix[1:].isdigit():
         return Decimal(number + suffix)
     raise ValueError(f"{quantity!r} has a suffix that is none of Kubernetes'.")
 

@@ -59,12 +59,16 @@ def status(  # noqa: PLR0913 each is one thing that was observed
         "Reconciling": _reconciling(platform, observations, trouble),
         "Stalled": _stalled(observations, trouble),
     }
+    conditions = _conditions(verdicts, platform.generation, previous, now)
+    if platform.deleting and not observations:
+        # What was there is taken down piece by piece; its lines say what it was until the resource itself goes.
+        return {**previous, "observedGeneration": platform.generation, "conditions": conditions}
     return {
         "observedGeneration": platform.generation,
         "version": version,
         "url": _url(platform, address),
         "componentsReady": f"{ready}/{len(observations)}",
-        "conditions": _conditions(verdicts, platform.generation, previous, now),
+        "conditions": conditions,
         "components": [_line(seen, previous, now) for seen in observations],
     }
 
