@@ -52,7 +52,11 @@ class Kubectl:
         return items
 
     def rolled_out(self, what: str) -> None:
-        self("rollout", "status", what, f"--timeout={_WITHIN}")
+        try:
+            self("rollout", "status", what, f"--timeout={_WITHIN}")
+        except AssertionError as error:
+            error.add_note(self("describe", "pods"))
+            raise
 
 
 def namespace() -> Manifest:
