@@ -50,8 +50,14 @@ spec:
           lifecycle:
             preStop:
               sleep:
-                # Longer than proxies and resolvers take to forget the pod: DNS answers live five seconds.
+                {{- if eq .own.protocol "grpc" }}
+                # Clients leave by themselves: every connection is ended when it is five seconds old, and its client looks
+                # the name up anew. DNS answers live five seconds, and two pass until they are right.
+                seconds: 12
+                {{- else }}
+                # Proxies take about two seconds to forget the pod.
                 seconds: 6
+                {{- end }}
       {{- with $volumes }}
       volumes:
         {{- toYaml . | nindent 8 }}

@@ -175,7 +175,7 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
     ({"env": [{"name": "WORKERS", "value": 2}]}, "at '/env/0/value': got number, want string"),
     ({"platform": "Shop"}, "at '/platform': 'Shop' does not match pattern"),
     ({"autoscaling": {"enabled": "yes"}}, "at '/autoscaling/enabled': got string, want boolean"),
-    ({"terminationGracePeriodSeconds": 5}, "at '/terminationGracePeriodSeconds': minimum: got 5, want 10"),
+    ({"terminationGracePeriodSeconds": 5}, "at '/terminationGracePeriodSeconds': minimum: got 5, want 20"),
 ]
 
 
