@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from local.errors import LocalError
 from local.kubernetes.tools import tool
 from local.progress import Report
@@ -95,7 +93,8 @@ class Kubectl:
 
     def apply(self, *objects: dict[str, Any], timeout: float = 60) -> None:
         """Apply objects on the server's side; raises CommandFailedError."""
-        text = yaml.safe_dump_all(objects)
+        # JSON, since a word such as 12e5 is text to one reader of YAML and a number to another.
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self(
             "apply",
             "--server-side",
@@ -132,7 +131,7 @@ class Helm:
         ]
         limits = ["--wait", f"--timeout={timeout:.0f}s", "--history-max=3"]
         kubeconfig = f"--kubeconfig={self._kubectl.kubeconfig}"
-        run([*command, *limits, kubeconfig], text=yaml.safe_dump(values), timeout=timeout + 30)
+        run([*command, *limits, kubeconfig], text=json.dumps(values), timeout=timeout + 30)
 
     def uninstall(self, release: str, namespace: str, timeout: float = 120) -> None:
         """Remove a release, if it is there."""
