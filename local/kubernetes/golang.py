@@ -7,6 +7,7 @@ workspaces, another target system. A Go that is too old but not older than 1.21 
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ _BUILD_DEADLINE = 3600.0  # seconds; the largest set takes 10 minutes on two bus
 _ASK_DEADLINE = 600.0  # a newer toolchain may be downloaded while Go is asked for its version
 _REPORT_EVERY = 15.0
 _SHOWN_LINES = 25
+_GRACE = 30.0  # seconds for the compilers under way
 # -buildvcs=false: the checkout's own state is no part of upstream programs.
 _NEUTRAL = {"CGO_ENABLED": "0", "GO111MODULE": "on", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
 _FOREIGN = {"GOOS", "GOARCH", "GOEXPERIMENT", "GODEBUG", "GOROOT", "GOBIN"}
@@ -106,26 +108,37 @@ def build(package: str, program: Path, stamps: Mapping[str, str], report: Report
 
 def _run(command: Sequence[str], what: str, report: Report) -> None:
     """Run Go to its end, telling now and then how far it has come."""
-    process = subprocess.Popen(
-        command,
+    last = deque[str](maxlen=_SHOWN_LINES)
+    leash = shutil.which("setpriv")  # with it Go ends also when we are killed
+    with subprocess.Popen(
+        [leash, "--pdeathsig", "INT", "--", *command] if leash else command,
         cwd=MODULE,
         env=environment(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    last = deque[str](maxlen=_SHOWN_LINES)
-    expiry = Timer(_BUILD_DEADLINE, process.kill)
-    expiry.start()
-    try:
-        _follow(process, what, last, report)
-    finally:
-        expiry.cancel()
-        process.kill()
-        code = process.wait()
+    ) as process:
+        expiry = Timer(_BUILD_DEADLINE, _interrupt, [process])
+        expiry.start()
+        try:
+            _follow(process, what, last, report)
+        finally:
+            expiry.cancel()
+            _interrupt(process)
+    code = process.returncode
     if code:
         raise FetchFailedError(f"{what} could not be built (Go ended with {code}):\n" + "\n".join(last))
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    """End Go in the way that lets it remove its temporary files; by force where it does not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _follow(process: subprocess.Popen[str], what: str, last: deque[str], report: Report) -> None:
