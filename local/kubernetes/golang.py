@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,17 +104,20 @@ def build(package: str, program: Path, stamps: Mapping[str, str], report: Report
     """
     linking = " ".join(["-s", "-w", *(f"-X {name}={text}" for name, text in sorted(stamps.items()))])
     command = [require_go(), "build", "-v", "-trimpath", "-ldflags", linking, "-o", str(program), package]
-    _run(command, program.name, report)
+    # Beside the program, so that what a killed Go leaves goes with the unfinished folder.
+    with tempfile.TemporaryDirectory(prefix=".go-", dir=program.parent) as temporary:
+        _run(command, program.name, report, Path(temporary))
 
 
-def _run(command: Sequence[str], what: str, report: Report) -> None:
+def _run(command: Sequence[str], what: str, report: Report, temporary: Path | None = None) -> None:
     """Run Go to its end, telling now and then how far it has come."""
+    own = {"GOTMPDIR": str(temporary)} if temporary else {}
     last = deque[str](maxlen=_SHOWN_LINES)
     leash = shutil.which("setpriv")  # with it Go ends also when we are killed
     with subprocess.Popen(
         [leash, "--pdeathsig", "INT", "--", *command] if leash else command,
         cwd=MODULE,
-        env=environment(os.environ),
+        env=environment(os.environ) | own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
