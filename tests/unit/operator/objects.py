@@ -30,12 +30,12 @@ def made(kind: str, name: str, owner: Object | None = None, seconds: float = 20,
     return {"kind": kind, "metadata": known | metadata}
 
 
-def deployment(replicas: int = 1, generation: int = 2, **status: Any) -> Object:
+def deployment(wanted: int = 1, /, generation: int = 2, **status: Any) -> Object:
     found = made("Deployment", "shop-order", generation=generation, annotations={REVISION: "2"})
     selector = {"matchLabels": {"app": "order"}}
     return found | {
         "apiVersion": "apps/v1",
-        "spec": {"replicas": replicas, "selector": selector},
+        "spec": {"replicas": wanted, "selector": selector},
         "status": {"observedGeneration": 2} | status,
     }
 
@@ -48,11 +48,11 @@ def replica_set(owner: Object, revision: str = "2") -> Object:
     return made("ReplicaSet", f"shop-order-{revision}", owner, annotations={REVISION: revision})
 
 
-def stateful_set(replicas: int = 1, **status: Any) -> Object:
+def stateful_set(wanted: int = 1, /, **status: Any) -> Object:
     known = {"observedGeneration": 1, "currentRevision": "a", "updateRevision": "a"}
     return made("StatefulSet", "shop-kafka", generation=1) | {
         "apiVersion": "apps/v1",
-        "spec": {"replicas": replicas},
+        "spec": {"replicas": wanted},
         "status": known | status,
     }
 
