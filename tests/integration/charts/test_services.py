@@ -70,7 +70,9 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
         made.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": enforced}}])
         definitions = golang.module_folder(GATEWAY_API) / "config/crd/standard"
         made.kubectl("apply", "--server-side", "-f", str(definitions / "gateway.networking.k8s.io_httproutes.yaml"))
-        made.kubectl("wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s")
+        # A definition that was made just now has no conditions yet, which waiting for a condition takes for an error.
+        established = "--for=jsonpath={.status.conditions[?(@.type=='Established')].status}=True"
+        made.kubectl("wait", established, "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s")
         yield made
 
 

@@ -1,8 +1,10 @@
 """Values that the services' charts are rendered with: as little as each needs, and each choice once."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from local.topology import NAMES, SERVICES
+from tests.unit.charts.rendering import Object, merged, render
 
 Values = dict[str, Any]
 
@@ -100,6 +102,14 @@ def least(service: str) -> Values:
         **{key: _GIVEN[key] for key in _NEEDS[service]},
         **({"addresses": {name: f"shop-{name}:8080" for name in calls}} if calls else {}),
     }
+
+
+def rendered(service: str, *changes: Mapping[str, Any]) -> list[Object]:
+    """Answers the objects of a service with as little as it needs, and changes laid over that one after another."""
+    values = least(service)
+    for change in changes:
+        values = merged(values, change)
+    return render(service, values)
 
 
 def choices(service: str) -> dict[str, Values]:

@@ -57,6 +57,11 @@ def render(
     Raises RenderingError with helm's words where the values are refused.
     """
     text = _rendered(str(folder / chart), release or f"shop-{chart}", namespace, json.dumps(values or {}))
+    return loaded(text)
+
+
+def loaded(text: str) -> list[Object]:
+    """Answers the objects in what helm writes."""
     return [document for document in yaml.load_all(text, _Loader) if document]
 
 

@@ -9,17 +9,14 @@ from local.topology import NAMES, SERVICES
 from services.gateway.playground import _BY_PATH as PLAYGROUND_FILES
 from services.gateway.playground import ASSETS
 from tests.unit.charts import examples
-from tests.unit.charts.rendering import Object, merged, of_kind, only, pod_templates, render
+from tests.unit.charts.examples import rendered
+from tests.unit.charts.rendering import Object, of_kind, only, pod_templates
 
 MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
 SHOP = {"kubernetes.io/metadata.name": "shop"}
 # What the gateway serves, for the world and for those inside the cluster.
 PUBLIC = ["/graphql", "/playground", "/.well-known/jwks.json", *PLAYGROUND_FILES]
 INTERNAL = ["/metrics", "/readyz", "/healthz", "/", "/graphql/x", "/graphqlx", "/playgroundx", "/.well-known"]
-
-
-def rendered(service: str, changes: Mapping[str, Any] | None = None) -> list[Object]:
-    return render(service, merged(examples.least(service), changes or {}))
 
 
 def labels(service: str, kind: str = "Deployment") -> dict[str, str]:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.charts import examples
-from tests.unit.charts.rendering import CHARTS, Object, merged, of_kind, only, pod_templates, render, run
+from tests.unit.charts.examples import rendered
+from tests.unit.charts.rendering import CHARTS, Object, loaded, merged, of_kind, only, pod_templates, render, run
 from tests.unit.charts.restricted import containers, violations
 from tests.unit.charts.schemas import faults
 
@@ -16,13 +17,6 @@ NEW_VERSION = {
     "podLabels": {"new": "label"},
     "env": [{"name": "LOG_LEVEL", "value": "DEBUG"}],
 }
-
-
-def rendered(service: str, *changes: dict[str, Any]) -> list[Object]:
-    values = examples.least(service)
-    for change in changes:
-        values = merged(values, change)
-    return render(service, values)
 
 
 @every_case
@@ -46,8 +40,8 @@ def test_unknown_fields_are_found() -> None:
 def test_rendering_twice_answers_the_same(service: str, choice: str) -> None:
     """What is rendered depends on the values alone."""
     values = merged(examples.least(service), examples.choices(service)[choice])
-    arguments = ("template", "shop", str(CHARTS / service), "--values", "-")
-    assert run(*arguments, values=values) == run(*arguments, values=values)
+    again = run("template", f"shop-{service}", str(CHARTS / service), "-n", "shop", "--values", "-", values=values)
+    assert loaded(again) == render(service, values)
 
 
 @every_case

@@ -6,17 +6,13 @@ from typing import Any
 import pytest
 
 from local.topology import NAMES, SERVICES
-from tests.unit.charts import examples
-from tests.unit.charts.rendering import Object, merged, of_kind, only, pod_templates, render
+from tests.unit.charts.examples import rendered
+from tests.unit.charts.rendering import Object, of_kind, only, pod_templates
 
 MIGRATING = [row.name for row in SERVICES if row.database]
 # Seconds that a process takes at most to end by itself: calls under way, their connections, its loops (services/rpc,
 # services/gateway/serving.py, services/runtime.py).
 ENDING = {"account": 20 + 1 + 10, "product": 20 + 1 + 10, "order": 20 + 1 + 10, "gateway": 5 + 15 + 10}
-
-
-def rendered(service: str, changes: Mapping[str, Any]) -> list[Object]:
-    return render(service, merged(examples.least(service), changes))
 
 
 def job_name(service: str, changes: Mapping[str, Any]) -> str:
