@@ -59,6 +59,11 @@ def registry(controller: Controller, *, by_file: bool) -> kopf.OperatorRegistry:
     async def sign_in(**arguments: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_kubeconfig(**arguments) if by_file else kopf.login_with_service_account(**arguments)
 
+    @kopf.on.cleanup(registry=handlers)
+    async def stop(**_: Any) -> None:
+        # Kopf would wait some seconds for every task that began after it.
+        await controller.close()
+
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
         body = dict(event["object"])

@@ -10,13 +10,15 @@ from uuid import uuid4
 import pytest
 
 from ecommerce_operator.api import Api, connect
+from ecommerce_operator.cluster import Cluster
 from ecommerce_operator.kinds import PLATFORM
+from ecommerce_operator.store import Store
 from local.kubernetes.control_plane import ControlPlane
 from local.kubernetes.tools import tool
 from local.progress import silent, to_terminal
 from tests.integration.operator.kubelet import Kubelet
 from tests.integration.operator.operator_process import ROOT, Operator
-from tests.integration.operator.world import NAMESPACE, World
+from tests.integration.operator.world import NAMESPACE, World, until
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,7 @@ def helm() -> Path:
 async def plane(tmp_path_factory: pytest.TempPathFactory, helm: Path) -> AsyncIterator[ControlPlane]:
     """Holds etcd and an API server that knows the EcommercePlatform; no controllers."""
     async with ControlPlane(tmp_path_factory.mktemp("plane"), to_terminal) as plane:
-        define(plane, helm)
+        await define(plane, helm)
         yield plane
 
 
@@ -66,13 +68,15 @@ async def operator(plane: ControlPlane, world: World, helm: Path, tmp_path: Path
     await operator.stop()
 
 
-def define(plane: ControlPlane, helm: Path) -> None:
+async def define(plane: ControlPlane, helm: Path) -> None:
     """Installs the definition from its chart."""
     rendered = run(str(helm), "template", "crds", str(ROOT / "charts" / "crds"))
     kubectl = str(tool("kubectl", silent)), f"--kubeconfig={plane.kubeconfig}"
     run(*kubectl, "apply", "--server-side", "--filename=-", given=rendered)
-    definition = f"crd/{PLATFORM.plural}.{PLATFORM.group}"
-    run(*kubectl, "wait", "--for=condition=Established", "--timeout=30s", definition)
+    api = Api(await connect(str(plane.kubeconfig)))
+    cluster = Cluster(api, Store(lambda *_: None))
+    await until("the definition is served", lambda: cluster.served(PLATFORM))
+    await api.close()
 
 
 def run(*command: str, given: bytes = b"") -> bytes:
@@ -87,3 +91,12 @@ async def new_world(api: Api, prefix: str = "test") -> World:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     await api.request("POST", NAMESPACE.path(None), {}, body)
     return World(api, name)
+
+
+@pytest.fixture
+async def plane_operator(plane: ControlPlane, helm: Path, tmp_path: Path) -> AsyncIterator[Operator]:
+    """The operator, for all namespaces."""
+    operator = Operator(plane.kubeconfig, tmp_path / "all", helm)
+    await operator.start()
+    yield operator
+    await operator.stop()

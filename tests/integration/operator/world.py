@@ -76,8 +76,9 @@ class World:
         return answer
 
     async def delete(self, kind: str, name: str) -> None:
-        """Deletes an object."""
-        await self.api.request("DELETE", BY_NAME[kind].path(self.namespace, name))
+        """Deletes an object, as kubectl does: what it owns follows in the background."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        await self.api.request("DELETE", BY_NAME[kind].path(self.namespace, name), body=body)
 
     async def delete_platform(self) -> None:
         """Deletes the platform."""
