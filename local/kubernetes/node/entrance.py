@@ -8,8 +8,10 @@ import sys
 
 from local.kubernetes.node import cgroups
 
+_NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--mount-proc")
 # --kill-child: when the keeper dies, the first process inside gets a SIGKILL, and the kernel ends all the others.
-_NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--mount-proc", "--kill-child")
+# slave: what the host unmounts is not kept mounted by the node.
+_TIES = ("--kill-child", "--propagation=slave")
 
 
 def main(cgroup: str, folder: str) -> None:
@@ -19,7 +21,7 @@ def main(cgroup: str, folder: str) -> None:
     os.write(sys.stdout.fileno(), f"{os.getpid()}\n".encode())
     cgroups.join(cgroup)
     inside = [sys.executable, "-m", "local.kubernetes.node.init", folder]
-    os.execvp("unshare", ["unshare", *_NAMESPACES, *inside])  # noqa: S606 (no shell is wanted)
+    os.execvp("unshare", ["unshare", *_NAMESPACES, *_TIES, *inside])  # noqa: S606 (no shell is wanted)
 
 
 if __name__ == "__main__":

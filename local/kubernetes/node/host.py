@@ -61,7 +61,7 @@ class Node:
         Raises ToolMissingError, FetchFailedError or StartFailedError; a node that did not become ready is left as it
         is, to be looked at.
         """
-        preflight.check()
+        preflight.check(self.layout.folder)
         for program in _PROGRAMS:
             tool(program, self._report)
         addons.fetch(self._report)
@@ -138,7 +138,10 @@ class Node:
     def _ctr(self, *arguments: str) -> str:
         socket = f"/proc/{self._record().init}/root/run/containerd/containerd.sock"
         command = ["ctr", "--address", socket, "--namespace", "k8s.io", *arguments]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_IMPORT_WITHIN)
+        try:
+            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_IMPORT_WITHIN)
+        except subprocess.TimeoutExpired:
+            raise StartFailedError(f"`ctr {' '.join(arguments)}` took longer than {_IMPORT_WITHIN:.0f} s") from None
         if done.returncode:
             raise StartFailedError(f"`ctr {' '.join(arguments)}` failed: {done.stderr.strip()}")
         return done.stdout

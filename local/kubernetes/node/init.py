@@ -5,6 +5,7 @@ supervisor running, and buries every process that lost its parent.
 """
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ def main(folder: str) -> None:
     if record is None:
         sys.exit(f"{outside.record} is missing")
     _log_to(outside.logs / "node.log")
+    _allow_files()
     network.configure(network.Link(record.host, record.address))
     mounts.prepare(outside.folder, outside.name, record.address)
     while _run_to_end([sys.executable, "-m", "local.kubernetes.node.supervisor", str(INSIDE), outside.name]):
@@ -37,6 +39,12 @@ def _log_to(path: Path) -> None:
     log, nothing = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), os.open("/dev/null", os.O_RDONLY)
     for source, number in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, number)
+
+
+def _allow_files() -> None:
+    """Let containers open as many files as the host allows: brokers and search servers want more than a shell has."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _run_to_end(command: list[str]) -> int:

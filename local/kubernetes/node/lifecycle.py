@@ -49,7 +49,12 @@ def start(layout: Layout) -> Record:
 
 
 def clean(layout: Layout) -> None:
-    """Leave the host as if there had been no node; raises StartFailedError where something cannot be ended."""
+    """Leave the host as if there had been no node; raises StartFailedError where something cannot be ended.
+
+    A folder that never was a node's is not touched: everything in it would be removed.
+    """
+    if any(layout.folder.glob("*")) and not layout.lock.exists():
+        raise StartFailedError(f"{layout.folder} holds other things than a node's state; choose an empty folder")
     record = Record.read(layout.record) if locks.is_held(layout.lock) else None
     if record:
         with suppress(ProcessLookupError):
@@ -62,9 +67,10 @@ def clean(layout: Layout) -> None:
     for path in layout.folder.glob("*"):
         if path.is_dir():
             shutil.rmtree(path)
-        else:
+        elif path != layout.lock:
             path.unlink()
-    with suppress(FileNotFoundError):
+    layout.lock.unlink(missing_ok=True)  # last: it is what says that all of this is ours
+    with suppress(OSError):  # it was never made, or is a mount point
         layout.folder.rmdir()
 
 
