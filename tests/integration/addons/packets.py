@@ -30,6 +30,24 @@ CLIENT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.arg
 PODS = {"server": "shop", "friend": "shop", "stranger": "shop", "far": "other"}
 WEB = [{"name": "web", "containerPort": 8080, "protocol": "TCP"}]
 
+# All that a policy can say; what nft did not understand would keep every later rule out.
+EVERY_FORM: dict[str, Any] = {
+    "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "server"}}}], "ports": [{"port": "web"}]}],
+    "ingress": [
+        {"from": [{"ipBlock": {"cidr": "2001:db8::/32"}}]},
+        {
+            "from": [{"ipBlock": {"cidr": "10.1.2.3/8", "except": ["10.244.3.0/24", "10.96.0.0/16"]}}],
+            "ports": [
+                {"port": 8081, "endPort": 9000},
+                {"protocol": "UDP", "port": 53},
+                {"protocol": "SCTP"},
+                {"port": "missing"},
+            ],
+        },
+        {"from": [{"podSelector": {"matchLabels": {"app": "nobody"}}}]},
+    ],
+}
+
 
 class Network:
     """A network namespace for each pod, joined by routes of this one."""
@@ -141,6 +159,13 @@ async def look(call: Call, network: Network) -> dict[str, Any]:
     seen["every namespace"] = await until(lambda: str(network.reaches("far", "server")), "True")
     await call("apply", "--filename=-", given=policy("silent", "stranger", policyTypes=["Egress"]))
     seen["egress"] = await until(lambda: str(network.reaches("stranger", "friend")), "False")
+    await call(
+        "apply", "--filename=-", given=policy("every", "friend", policyTypes=["Egress", "Ingress"], **EVERY_FORM)
+    )
+    await until(lambda: str(network.reaches("friend", "server", 8081)), "False")
+    seen["named port of the other"] = network.reaches("friend", "server", 8080)
+    seen["in a range of ports"] = network.reaches("far", "friend", 8081)
+    seen["outside the range"] = network.reaches("far", "friend", 8080)
     await call("delete", "networkpolicies", "--all", "--namespace=shop")
     seen["after"] = await until(lambda: str(network.reaches("stranger", "friend")), "True")
     return seen

@@ -119,3 +119,10 @@ async def test_a_namespace_selector_opens_to_other_namespaces(reached: dict[str,
 async def test_a_pod_with_no_way_out_reaches_nobody(reached: dict[str, Any]) -> None:
     """A policy for egress without rules cuts a pod off; once it is removed, the pod reaches others again."""
     assert (reached["egress"], reached["after"]) == ("False", "True")
+
+
+async def test_named_ports_and_ranges_are_understood(reached: dict[str, Any]) -> None:
+    """A port's name counts at the pod that is called; a range takes in its ends and nothing else."""
+    assert reached["named port of the other"]
+    assert reached["in a range of ports"]
+    assert not reached["outside the range"]

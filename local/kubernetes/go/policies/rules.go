@@ -179,14 +179,26 @@ func matches(selector *meta.LabelSelector, set map[string]string) bool {
 }
 
 func block(field string, wanted *networking.IPBlock) string {
-	if _, network, err := net.ParseCIDR(wanted.CIDR); err != nil || network.IP.To4() == nil {
+	allowed := ipv4(wanted.CIDR)
+	if allowed == "" {
 		return field + " 255.255.255.255" // the node speaks IPv4 only: this matches nobody
 	}
-	text := fmt.Sprintf("%s %s", field, wanted.CIDR)
-	for _, except := range wanted.Except {
-		text += fmt.Sprintf(" %s != %s", field, except)
+	text := fmt.Sprintf("%s %s", field, allowed)
+	for _, each := range wanted.Except {
+		if except := ipv4(each); except != "" {
+			text += fmt.Sprintf(" %s != %s", field, except)
+		}
 	}
 	return text
+}
+
+// ipv4 answers a range with the bits below its prefix cleared, or nothing where it is not one of IPv4.
+func ipv4(cidr string) string {
+	_, network, err := net.ParseCIDR(cidr)
+	if err != nil || network.IP.To4() == nil {
+		return ""
+	}
+	return network.String()
 }
 
 func named(ports []networking.NetworkPolicyPort) bool {
