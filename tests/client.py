@@ -34,7 +34,8 @@ class GraphQL:
 
     def __init__(self, url: str, *, timeout: float = 60.0, connections: int = 16) -> None:
         limits = httpx.Limits(max_connections=connections)
-        self._client = httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits)
+        self._url = url
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits)
 
     async def post(
         self, query: str, variables: dict[str, Any] | None = None, token: str | None = None, **headers: str
@@ -42,7 +43,7 @@ class GraphQL:
         """Answers the raw response."""
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return await self._client.post("", json={"query": query, "variables": variables or {}}, headers=headers)
+        return await self._client.post(self._url, json={"query": query, "variables": variables or {}}, headers=headers)
 
     async def ask(
         self, query: str, variables: dict[str, Any] | None = None, token: str | None = None, **headers: str

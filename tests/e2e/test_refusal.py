@@ -11,7 +11,7 @@ from tests.e2e.platforms import Platform
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"ingress": {"type": "Tunnel"}}, "ingress.type"),
     ({"datastores": {"postgres": {"mode": "External"}}}, "secretName"),
-    ({"datastores": {"kafka": {"replicas": 2}}}, "kafka.replicas"),
+    ({"datastores": {"kafka": {"replicas": 2}}}, "datastores.kafka"),
     ({"ingress": {"tlsSecretName": "certificate", "host": ""}}, "host"),
     ({"services": {"gateway": {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}}}, "minReplicas"),
     ({"currency": {"code": "dollars"}}, "currency"),
