@@ -51,7 +51,7 @@ def install_operator(helm: Helm, kubectl: Kubectl, values: Mapping[str, Any]) ->
     """Install the definition and the operator, or bring them up to date, and wait until the operator runs."""
     kubectl.apply(_namespace(SYSTEM))
     helm.install(CRDS, CHARTS / "crds", SYSTEM, {})
-    # By its path: the condition itself is not there yet for some milliseconds, which `--for=condition` takes for a fault.
+    # By its path: the condition itself is missing for some milliseconds, which `--for=condition` takes for a fault.
     kubectl("wait", f"--for=jsonpath={_ESTABLISHED}", f"crd/{DEFINITION}", "--timeout=60s", timeout=70)
     helm.install(OPERATOR, CHARTS / "operator", SYSTEM, dict(values))
 
