@@ -55,8 +55,6 @@ class Daemon:
 class DaemonProcess(Process):
     """A daemon as a child of this process."""
 
-    ready_within = 120
-
     def __init__(self, daemon: Daemon, log: Path) -> None:
         """Run the daemon with its output in the file `log`."""
         super().__init__(daemon.name, log)

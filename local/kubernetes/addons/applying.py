@@ -10,7 +10,7 @@ from local.kubernetes.addons.model import Addon
 from local.kubernetes.tools import tool
 from local.progress import Report
 
-_DEADLINE = 120.0
+_DEADLINE = 300.0  # seconds; 5 where nothing else runs
 # Not `condition=Established`: that fails for a definition so young that it has no conditions yet.
 _ESTABLISHED = "jsonpath={.status.conditions[?(@.type=='Established')].status}=True"
 _OWNER = "--field-manager=ecommerce-platform-node"
@@ -19,12 +19,12 @@ _OWNER = "--field-manager=ecommerce-platform-node"
 async def apply(addons: Iterable[Addon], kubeconfig: Path, report: Report) -> None:
     """Apply all definitions, wait until the API server knows them, and apply all objects; raise StartFailedError."""
     found = tuple(addons)
-    kubectl = [str(tool("kubectl", report)), f"--kubeconfig={kubeconfig}", "--request-timeout=60s"]
+    kubectl = [str(tool("kubectl", report)), f"--kubeconfig={kubeconfig}", "--request-timeout=120s"]
     applying = [*kubectl, "apply", "--server-side", "--force-conflicts", _OWNER]
     files = [f"--filename={path}" for addon in found for path in addon.definitions]
     if files:
         await _run([*applying, *files])
-        await _run([*kubectl, "wait", f"--for={_ESTABLISHED}", "--timeout=60s", *files])
+        await _run([*kubectl, "wait", f"--for={_ESTABLISHED}", "--timeout=240s", *files])
     objects = [each for addon in found for each in addon.objects]
     await _run([*applying, "--filename=-"], json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 

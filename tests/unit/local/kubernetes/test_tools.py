@@ -1,5 +1,6 @@
 """Claims about the programs that are built: which there are, what keys them, and what is said where Go is missing."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,13 @@ def test_a_set_is_keyed_by_all_its_own_sources() -> None:
             str(path.relative_to(golang.MODULE)) for package in own for path in (golang.MODULE / package).glob("*.go")
         }
         assert set(each.sources) == {"go.mod", "go.sum", *files}
+
+
+@pytest.mark.skipif(shutil.which("gofmt") is None, reason="Go is not on this host")
+def test_go_sources_are_formatted() -> None:
+    """What gofmt would change is named."""
+    done = subprocess.run(["gofmt", "-l", golang.MODULE], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
 
 
 def test_an_unknown_tool_is_answered_with_those_there_are() -> None:
