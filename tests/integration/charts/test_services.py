@@ -71,8 +71,8 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
         definitions = golang.module_folder(GATEWAY_API) / "config/crd/standard"
         made.kubectl("apply", "--server-side", "-f", str(definitions / "gateway.networking.k8s.io_httproutes.yaml"))
         # A definition that was made just now has no conditions yet, which waiting for a condition takes for an error.
-        established = "--for=jsonpath={.status.conditions[?(@.type=='Established')].status}=True"
-        made.kubectl("wait", established, "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s")
+        for reached in ("jsonpath={.status.conditions}", "condition=Established"):
+            made.kubectl("wait", f"--for={reached}", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s")
         yield made
 
 
