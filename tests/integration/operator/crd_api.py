@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -29,9 +30,11 @@ class Api:
 
     def run(self, *arguments: str, given: object = None) -> subprocess.CompletedProcess[str]:
         """Runs kubectl; `given` goes to its standard input."""
-        command = [str(tool("kubectl", silent)), f"--kubeconfig={self._kubeconfig}", "--request-timeout=30s"]
+        # A cache of its own: in the usual one, what an earlier server on the same port knew would be believed.
+        cache = self._kubeconfig.with_name("kubectl-cache")
+        command = [str(tool("kubectl", silent)), f"--kubeconfig={self._kubeconfig}", f"--cache-dir={cache}"]
         return subprocess.run(  # noqa: S603 it is our own kubectl
-            [*command, *arguments],
+            [*command, "--request-timeout=30s", *arguments],
             input=None if given is None else json.dumps(given),
             capture_output=True,
             text=True,
@@ -43,6 +46,13 @@ class Api:
         """Answers what kubectl printed; it has to succeed."""
         ran = self.run(*arguments, given=given)
         assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def tell_in_time(self, *arguments: str, seconds: float = 30) -> str:
+        """Answers what kubectl printed as soon as it succeeds; a run takes long enough to need no pause after it."""
+        until = time.monotonic() + seconds
+        while (ran := self.run(*arguments)).returncode != 0:
+            assert time.monotonic() < until, ran.stderr
         return ran.stdout
 
     def completed(self, resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
         # By its path: --for=condition fails on a definition that has no conditions yet.
         established = 'jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
         api.tell("wait", f"--for={established}", f"crd/{NAME}", "--timeout=30s")
+        # The list of all kinds follows a moment later. `explain` believes what kubectl knows of it; `get` asks again.
+        api.tell_in_time("get", "ecp")
         yield api
 
 
