@@ -23,10 +23,8 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     async with ControlPlane(tmp_path_factory.mktemp("plane"), silent) as plane:
         api = Api(plane.kubeconfig)
         api.tell("create", f"--filename={DEFINITION}")
-        # By its path: --for=condition fails on a definition that has no conditions yet.
-        established = 'jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
-        api.tell("wait", f"--for={established}", f"crd/{NAME}", "--timeout=30s")
-        # The list of all kinds follows a moment later. `explain` believes what kubectl knows of it; `get` asks again.
+        # Served, and listed among all kinds, a moment later. `explain` believes what kubectl knows of that list; `get`
+        # asks again, and so must come first.
         api.tell_in_time("get", "ecp")
         yield api
 
