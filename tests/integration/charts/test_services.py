@@ -79,8 +79,12 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 @pytest.mark.parametrize("service", NAMES)
 def test_every_choice_is_accepted(cluster: Cluster, service: str) -> None:
     """The API server takes each object of each choice, without a warning."""
-    for change in examples.choices(service).values():
-        cluster.apply(render(service, merged(examples.least(service), change)), "--dry-run=server")
+    least = examples.least(service)
+    releases = [
+        render(service, merged(least, change), release=f"choice-{number}")
+        for number, change in enumerate(examples.choices(service).values())
+    ]
+    cluster.apply([each for objects in releases for each in objects], "--dry-run=server")
 
 
 @pytest.mark.parametrize("service", NAMES)
