@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ecommerce_operator import claims
 from ecommerce_operator.model import Health, Log, Object, Related, State
-from ecommerce_operator.reading import age, at, condition, holds, newest_event, plain_log_line, quote, since
+from ecommerce_operator.reading import age, at, condition, holds, moment, newest_event, plain_log_line, quote, since
 
 # Another node, or the end of a pod that is just leaving, may still make room for it.
 ROOM: Final = timedelta(seconds=60)
@@ -136,8 +136,14 @@ def _crash(pod: Object, status: Object, related: Related) -> Health | None:
     if reason == "OOMKilled":
         told += ", because it took more than its memory limit"
     line = last_line(pod, status, related)
-    state = State.FAILED if status.get("restartCount", 0) >= CRASHES else State.PROGRESSING
-    return Health(state, reason, f"{told}: {line}" if line else f"{told}.")
+    again = status.get("restartCount", 0) >= CRASHES and not _ran_well(last)
+    return Health(State.FAILED if again else State.PROGRESSING, reason, f"{told}: {line}" if line else f"{told}.")
+
+
+def _ran_well(last: Object) -> bool:
+    """Whether a run was so long that its end is a new story: the kubelet counts its pauses from the start then, too."""
+    started, finished = moment(last.get("startedAt")), moment(last.get("finishedAt"))
+    return bool(started and finished and finished - started >= PATIENCE)
 
 
 def _ending(status: Object, related: Related) -> dict[str, Any] | None:

@@ -92,6 +92,13 @@ def test_a_crash(restarts: int, state: State) -> None:
     assert found.message.endswith("The container order ends with exit code 1: account: DATABASE_URL: Field required")
 
 
+def test_the_first_crash_after_a_long_run() -> None:
+    """A program that served for hours and ends has not failed yet, however often it was started in its life."""
+    ended = crashed(startedAt=ago(4000))
+    found = told(pod(None, container(waiting={"reason": "CrashLoopBackOff"}, before=ended, restartCount=9)))
+    assert (found.state, found.reason) == (State.PROGRESSING, "CrashLoopBackOff")
+
+
 def test_a_crash_is_told_the_same_in_all_its_phases() -> None:
     """Waiting, ended and running again shortly: the status does not flicker between them."""
     phases = [
