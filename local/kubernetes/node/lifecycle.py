@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from local.cache import cache_directory
 from local.errors import StartFailedError
 from local.kubernetes.node import cgroups, locks, network
 from local.kubernetes.node.layout import CONNECTED, Layout, Record
@@ -27,7 +28,6 @@ _SHOWN_LINES = 20
 
 def start(layout: Layout) -> Record:
     """Make the namespaces, the link and the first process, which goes on by itself; raises StartFailedError."""
-    link = network.choose()
     layout.logs.mkdir(parents=True, exist_ok=True)
     cgroups.create(layout.name)
     said, told = _spawn(layout)
@@ -35,7 +35,9 @@ def start(layout: Layout) -> Record:
         keeper = int(_line(said, layout))
         _line(said, layout)  # HERE: the namespaces are made
         cgroups.settle(layout.name)
-        network.connect(layout.name, link, keeper)
+        with locks.held(cache_directory() / "node-links.lock", _STARTS_WITHIN):  # or two nodes choose the same network
+            link = network.choose()
+            network.connect(layout.name, link, keeper)
         record = Record(keeper, _child(keeper), link.host, link.node)
         record.write(layout.record)
         told.write(CONNECTED)
