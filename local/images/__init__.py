@@ -1,7 +1,7 @@
 """The platform's container images: built by whatever engine there is, tagged by what went into them.
 
-`services/Dockerfile` is the recipe. `python -m local.images build` builds it for every service and the operator; where no
-registry is reached (`--stand-ins`), what the recipe starts from and the images of the datastores are made here, too.
+`services/Dockerfile` is the recipe. `python -m local.images build` builds it for every service and the operator; where
+no registry is reached (`--stand-ins`), what the recipe starts from and the datastores' images are made here, too.
 """
 
 from local.images.building import Built, build, push

@@ -1,8 +1,8 @@
 """A base image from the host's own package sources: Python and a shell on a root file system of a few dozen packages.
 
 It stands in for the public Python image on a host that reaches no image registry. The few effects of the packages'
-maintainer scripts that matter here are made by hand, so nothing of the host or of the hour gets in: the same packages give
-the same bytes.
+maintainer scripts that matter here are made by hand, so nothing of the host or of the hour gets in: the same packages
+give the same bytes.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from local.images import layers, packages
 from local.images.layers import Layer, write_layer
 from local.progress import Report
 
-# Python's own; libstdc++ for wheels; tar for `kubectl cp` and for tools that sync files; util-linux (flock) and the rest
-# of a small shell for the start scripts of datastores.
+# Python; libstdc++ for wheels; tar for `kubectl cp` and for tools that sync files; util-linux (flock) and the rest of a
+# small shell for the start scripts of datastores.
 _WANTED = (
     *("base-files", "bash", "ca-certificates", "coreutils", "dash", "findutils", "grep", "hostname", "libc-bin"),
     *("libstdc++6", "libzstd1", "netbase", "procps", "python3", "sed", "tar", "tzdata", "util-linux"),

@@ -1,7 +1,7 @@
 """Builds what is not built yet, gives it the tags that a platform wants, and puts it where a cluster can take it.
 
-An image is kept under a digest of all that went into it, so nothing is built twice. A platform has one version for all its
-services: that tag is a digest over those of the services (or what the caller wants), and costs no build.
+An image is kept under a digest of all that went into it, so nothing is built twice. A platform has one version for all
+its services: that tag is a digest over those of the services (or what the caller wants), and costs no build.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,9 +23,9 @@ _KEPT_ARCHIVES = 2  # of each kind: this one, and the one before it
 class Built:
     """The images that a cluster needs.
 
-    `version` is the tag of all services, `operator` that of the operator; `references` are the full names of all images;
-    `datastores` those that stand in for the official ones; `archives` says in which file an image is, where the engine
-    has no store that a cluster could read (one file holds several).
+    `version` is the tag of all services, `operator` that of the operator; `references` are the full names of all
+    images; `datastores` those that stand in for the official ones; `archives` says in which file an image is, where the
+    engine has no store that a cluster could read (one file holds several).
     """
 
     tool: str
@@ -36,7 +36,7 @@ class Built:
     archives: Mapping[str, Path] = field(default_factory=dict)
 
 
-def build(
+def build(  # noqa: PLR0913 (each is a choice by itself, and all but the first are said by name)
     report: Report,
     *,
     registry: str = REGISTRY,
@@ -53,7 +53,7 @@ def build(
     chosen = engine(tool)
     with locked("images"):
         starts_from = carriers(chosen, report) if stand_ins else _public()
-        contents = {name: content(name, _needed(name, starts_from)) for name in names}
+        contents = _contents(names, starts_from)
         version = tag or version_of(digest for name, digest in contents.items() if name != OPERATOR)
         references = _references(contents, registry, version, tag)
         _ensure(chosen, contents, references, starts_from, report)
@@ -70,6 +70,12 @@ def build(
     )
 
 
+def kept_names(chosen: Engine, report: Report, *, stand_ins: bool, names: Sequence[str] = EVERYTHING) -> dict[str, str]:
+    """Answer the name under which the engine keeps each image as the checkout is now, whether it is built or not."""
+    contents = _contents(names, carriers(chosen, report) if stand_ins else _public())
+    return {name: _kept(name, digest) for name, digest in contents.items()}
+
+
 def push(built: Built, report: Report) -> None:
     """Send the images of services and operator to the registry that they are named for."""
     chosen = engine(built.tool)
@@ -78,6 +84,14 @@ def push(built: Built, report: Report) -> None:
             began = monotonic()
             chosen.push(reference)
             report(f"  {reference}  pushed  {monotonic() - began:.1f} s")
+
+
+def _contents(names: Sequence[str], starts_from: Mapping[str, str]) -> dict[str, str]:
+    return {name: content(name, _needed(name, starts_from)) for name in names}
+
+
+def _kept(name: str, digest: str) -> str:
+    return f"{REGISTRY}/{name}:{digest}"
 
 
 def _public() -> Mapping[str, str]:
@@ -105,7 +119,7 @@ def _ensure(
     if isinstance(chosen, Buildah) and _archive(references.values()).exists():
         return
     for name, digest in contents.items():
-        kept = f"{REGISTRY}/{name}:{digest}"
+        kept = _kept(name, digest)
         if not chosen.has(kept):
             began = monotonic()
             report(f"  {name:<28} building")
@@ -135,5 +149,3 @@ def _forget_all_but(count: int) -> None:
     archives = sorted((store_directory() / "archives").glob("platform-*.tar"), key=lambda each: each.stat().st_mtime)
     for old in archives[:-count]:
         old.unlink()
-
-

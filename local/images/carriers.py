@@ -1,7 +1,7 @@
 """Images that the Dockerfile starts from, made here where no registry brings the public ones.
 
-Each carries what the recipe takes from its public namesake at the same path: a root file system with Python, the program
-`uv`, the program `helm`.
+Each carries what the recipe takes from its public namesake at the same path: a root file system with Python, the
+program `uv`, the program `helm`.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _DEADLINE = 600
 
 def carriers(engine: Engine, report: Report) -> Mapping[str, str]:
     """Answer the Dockerfile's image arguments; the images are in the engine's store."""
-    made = {"BASE_IMAGE": _base(report), "UV_IMAGE": _uv(report), "HELM_IMAGE": _helm(report)}
+    made = carrier_images(report)
     for each in made.values():
         if not engine.has(each.reference):
             archive = store_directory() / f"{each.digest}.tar"
@@ -36,6 +36,11 @@ def carriers(engine: Engine, report: Report) -> Mapping[str, str]:
             engine.load(archive)
             archive.unlink()
     return {argument: each.reference for argument, each in made.items()}
+
+
+def carrier_images(report: Report) -> Mapping[str, Image]:
+    """Answer the images by the Dockerfile's argument; what they are made of is fetched at first use."""
+    return {"BASE_IMAGE": _base(report), "UV_IMAGE": _uv(report), "HELM_IMAGE": _helm(report)}
 
 
 def named(name: str, configuration: Configuration, layers: list[Layer]) -> Image:

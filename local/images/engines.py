@@ -66,6 +66,9 @@ class Engine:
         """Take an image out of the store."""
         self._run("rmi", reference)
 
+    def forget_dangling(self) -> None:
+        """Remove images without a name; for engines whose store is others', too, that is theirs to do."""
+
     def names(self) -> list[str]:
         """Answer the names of the images in the store."""
         return self._run("images", "--format", self._NAMES).split()
@@ -134,6 +137,10 @@ class Buildah(Podman):
     def load(self, archive: Path) -> None:
         """Take the image of an archive with a single one into the store."""
         self._run("pull", "--quiet", f"docker-archive:{archive}", within=_MOVE_DEADLINE)
+
+    def forget_dangling(self) -> None:
+        """Remove images without a name."""
+        self._run("rmi", "--prune", "--force", within=_MOVE_DEADLINE)
 
     def save(self, references: Sequence[str], archive: Path) -> None:
         """Write images into one archive, each shared layer once, and uncompressed: it is read on this host."""

@@ -4,7 +4,6 @@ Entries are sorted, owned by root unless told otherwise, dated at the epoch, and
 """
 
 import hashlib
-import os
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -62,7 +61,7 @@ def _add(archive: tarfile.TarFile, root: Path, path: Path, owners: Sequence[Owne
     entry.mode = stat.S_IMODE(status.st_mode) & ~_SET_IDS
     entry.uid, entry.gid = next(((each.uid, each.gid) for each in owners if _below(name, each.path)), (0, 0))
     if path.is_symlink():
-        entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(path)
+        entry.type, entry.linkname = tarfile.SYMTYPE, str(path.readlink())
         archive.addfile(entry)
     elif path.is_dir():
         entry.type = tarfile.DIRTYPE

@@ -15,7 +15,14 @@ from local.errors import FetchFailedError, ToolMissingError
 # Beginnings of the names of packages that only maintainer scripts need, which do not run.
 _LEFT_OUT = ("debconf", "dpkg", "gcc-", "init-system-helpers", "libperl", "openssl", "perl")
 _UNUSED_FOLDERS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian")
-_UNUSED = (*_UNUSED_FOLDERS, "usr/share/bash-completion", "usr/share/zsh", "usr/lib/udev", "lib/udev", "usr/lib/systemd")
+_UNUSED = (
+    *_UNUSED_FOLDERS,
+    "usr/share/bash-completion",
+    "usr/share/zsh",
+    "usr/lib/udev",
+    "lib/udev",
+    "usr/lib/systemd",
+)
 _DEADLINE = 15 * 60
 
 
@@ -93,5 +100,3 @@ def run(command: Sequence[str], directory: Path) -> str:
         said = (done.stdout + done.stderr).strip().splitlines()[-10:]
         raise FetchFailedError("\n".join([f"{command[0]} failed while an image was made of packages:", *said]))
     return done.stdout
-
-

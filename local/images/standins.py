@@ -1,8 +1,8 @@
 """Images of the datastores for hosts that reach no registry: the same servers at the official images' paths.
 
-PostgreSQL, Kafka and Elasticsearch are those that `make dev` runs (local/artifacts.py). Paths, users and the scripts that
-charts call are the official images', so one chart runs on both. They are layers upon the base image, put together without
-any container.
+PostgreSQL, Kafka and Elasticsearch are those that `make dev` runs (local/artifacts.py). Paths, users and the scripts
+that charts call are the official images', so one chart runs on both. They are layers upon the base image, put together
+without any container.
 """
 
 import hashlib
