@@ -10,6 +10,7 @@ as UnavailableError. Constraint violations are left to the stores, who know what
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, Final, Self
 
 import asyncpg
@@ -32,6 +33,8 @@ PING_SECONDS: Final = 2.0
 # transaction rollback, resources, operator intervention and time limits, system errors, lock not available, and the
 # read-only standby that one is connected to for a moment during a failover.
 _TRANSIENT: Final = ("08", "40", "53", "57", "58", "55P03", "25006")
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
+_UNDEFINED_TABLE: Final = "42P01"
 
 log = structlog.get_logger(__name__)
 
@@ -127,19 +130,28 @@ class Database:
             async with engine.connect() as connection:
                 yield connection
 
-    async def ping(self) -> None:
-        """Raises UnavailableError unless the database answers within two seconds."""
-        with unavailable_when_it_is():
-            async with asyncio.timeout(PING_SECONDS), self._reading.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+    async def missing(self, migrations: Path) -> list[str]:
+        """Answers what a readiness check reports: PostgreSQL unless it answers, or migrations that are still to run.
 
-    async def missing(self) -> list[str]:
-        """Answers what a readiness check reports: PostgreSQL unless it answers."""
+        `migrations` is the service's own folder. A schema that is newer than its newest revision is as good: during an
+        update the version before goes on on the schema of the next.
+        """
         try:
-            await self.ping()
+            revision = await self._revision()
         except UnavailableError:
             return ["PostgreSQL"]
-        return []
+        return [] if revision >= newest_revision(migrations) else ["migrations"]
+
+    async def _revision(self) -> str:
+        """Answers the revision of the schema, and nothing for a database that no migration has seen yet."""
+        with unavailable_when_it_is():
+            async with asyncio.timeout(PING_SECONDS), self._reading.connect() as connection:
+                try:
+                    return str((await connection.execute(_REVISION)).scalar_one_or_none() or "")
+                except exc.ProgrammingError as error:
+                    if getattr(error.orig, "sqlstate", None) != _UNDEFINED_TABLE:
+                        raise
+                    return ""
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -150,6 +162,11 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def newest_revision(migrations: Path) -> str:
+    """Answers the newest revision in a folder of migrations: files are named by their revisions, which only grow."""
+    return max(file.name.partition("_")[0] for file in (migrations / "versions").glob("[0-9]*.py"))
 
 
 def normalised(url: str) -> URL:

@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,7 @@ async def _serving(settings: ServeSettings) -> None:
                 settings.server,
                 AccountServer(Accounts(PostgresAccounts(store), passwords, ring, _now), ring),
                 verifier=Verifier(ring.public_keys, settings.token_policy),
-                readiness=store.missing,
+                readiness=partial(store.missing, _MIGRATIONS),
             )
             await runtime.serve(server, ring)
 

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,7 @@ async def _serving(settings: ServeSettings) -> None:
             OrderServer(OrderService(store, ProductCatalogue(product))),
             verifier=Verifier(account_keys(account), settings.token_policy),
             # Without product, orders are still shown; without Kafka, still taken; without PostgreSQL, neither.
-            readiness=kept.missing,
+            readiness=partial(kept.missing, _MIGRATIONS),
         )
         await runtime.serve(server, relay)
 

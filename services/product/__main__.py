@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +80,7 @@ async def _serving(settings: ServeSettings) -> None:
             ProductServer(catalogue),
             verifier=Verifier(account_keys(account), settings.token_policy),
             # Without Kafka and Elasticsearch everything but text search goes on; without PostgreSQL nothing does.
-            readiness=parts.kept.missing,
+            readiness=partial(parts.kept.missing, _MIGRATIONS),
         )
         loops: list[runtime.Loop] = [parts.relay]
         if settings.indexer_enabled:

@@ -121,7 +121,9 @@ async def test_cancelled_requests_leave_the_pool_whole(database: Database) -> No
     assert answers == [1, 1]
 
 
-async def test_a_restarted_postgresql_serves_the_next_request(datastores: Datastores, database: Database) -> None:
+async def test_a_restarted_postgresql_serves_the_next_request(
+    datastores: Datastores, database: Database, migrations: Path
+) -> None:
     """While PostgreSQL is down each request is told so; when it is back the first one passes, on every connection."""
 
     async def hold() -> object:
@@ -132,15 +134,18 @@ async def test_a_restarted_postgresql_serves_the_next_request(datastores: Datast
     await datastores.postgres.restart()
     assert list(await asyncio.gather(hold(), hold())) == [1, 1]
     await datastores.postgres.kill()
-    for attempt in (ask(database), database.ping(), insert(database, 7)):
+    for attempt in (ask(database), insert(database, 7)):
         with pytest.raises(UnavailableError):
             await attempt
+    assert await database.missing(migrations) == ["PostgreSQL"]
     await datastores.postgres.start()
-    await database.ping()
+    assert await database.missing(migrations) == ["migrations"]
     assert list(await asyncio.gather(hold(), hold())) == [1, 1]
 
 
-async def test_a_frozen_postgresql_is_noticed_in_time(datastores: Datastores, database: Database) -> None:
+async def test_a_frozen_postgresql_is_noticed_in_time(
+    datastores: Datastores, database: Database, migrations: Path
+) -> None:
     """A server that keeps its connections and answers nothing costs a request its time limit and no more."""
     await ask(database)
     datastores.postgres.pause()
@@ -148,12 +153,10 @@ async def test_a_frozen_postgresql_is_noticed_in_time(datastores: Datastores, da
         began = time.monotonic()
         with pytest.raises(UnavailableError):
             await ask(database)
-        with pytest.raises(UnavailableError):
-            await database.ping()
+        assert await database.missing(migrations) == ["PostgreSQL"]
         assert time.monotonic() - began < 20
     finally:
         datastores.postgres.resume()
-    await database.ping()
     assert await ask(database) == 1
 
 
@@ -198,6 +201,20 @@ async def test_migrating_twice_at_once_is_harmless(url: str, migrations: Path) -
     database = Database(url, application_name="test")
     assert await ask(database, "SELECT count(*) FROM outbox") == 0
     assert await ask(database, "SELECT string_agg(version_num, ',') FROM alembic_version") == "0001"
+    await database.close()
+
+
+async def test_a_schema_that_is_behind_is_not_ready(url: str, migrations: Path) -> None:
+    """A service is ready from its newest revision on, and stays so on the schema of a later version."""
+    database = Database(url, application_name="test")
+    assert await database.missing(migrations) == ["migrations"]
+    await asyncio.to_thread(migrate, url, migrations, SQLModel.metadata)
+    assert await database.missing(migrations) == []
+    (migrations / "versions" / "0002_more.py").touch()
+    assert await database.missing(migrations) == ["migrations"]
+    async with database.transaction() as session:
+        await run(session, "UPDATE alembic_version SET version_num = '0003'")
+    assert await database.missing(migrations) == []
     await database.close()
 
 
