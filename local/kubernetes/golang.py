@@ -81,7 +81,7 @@ def _missing(what: str) -> ToolMissingError:
     return ToolMissingError(
         f"{what}. Kubernetes and its tools are built by Go {wanted_version()} or newer "
         f"({_FETCHES_NEWER[0]}.{_FETCHES_NEWER[1]} or newer fetches that by itself). "
-        "To get it: apt-get install golang-go, or https://go.dev/doc/install"
+        "To get it: https://go.dev/doc/install (the golang-go of Debian 12 is too old)"
     )
 
 
