@@ -30,7 +30,7 @@ _PACKAGES = {  # program → Debian package, for the node and the images on a ho
 _ELSEWHERE = {
     "docker": "https://docs.docker.com/engine/install/",
     "kind": "https://kind.sigs.k8s.io/ (go install sigs.k8s.io/kind@latest)",
-    "go": "https://go.dev/doc/install, or apt-get install golang-go (1.21 or newer; it fetches a newer one by itself)",
+    "go": "https://go.dev/doc/install (1.21 or newer; it fetches a newer one by itself)",
 }
 
 

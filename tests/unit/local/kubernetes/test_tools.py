@@ -67,7 +67,7 @@ def test_an_unknown_tool_is_answered_with_those_there_are() -> None:
 def test_without_go_the_message_says_how_to_get_it(without_go: Path) -> None:
     """A missing Go is named with the version wanted and what brings it; nothing is left in the cache."""
     with pytest.raises(
-        ToolMissingError, match=rf"Go is missing.*Go {golang.wanted_version()}.*apt-get install golang-go"
+        ToolMissingError, match=rf"Go is missing.*Go {golang.wanted_version()}.*https://go.dev/doc/install"
     ):
         tools.tool("kubelet", silent)
     assert not (without_go.parent / "cache").exists()
