@@ -50,7 +50,7 @@ class Stage:
         found = await self.get(namespace, kinds, *selected)
         return list(found["items"]) if found else []
 
-    async def patch(self, namespace: str, what: str, change: Mapping[str, Any], kind: str = "merge") -> None:
+    async def patch(self, namespace: str, what: str, change: Any, kind: str = "merge") -> None:
         """Changes an object as a person would do it by hand."""
         await self.run("patch", "--namespace", namespace, what, f"--type={kind}", f"--patch={json.dumps(change)}")
 

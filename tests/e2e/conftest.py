@@ -6,7 +6,7 @@ here and removed at the end. Everything in it happens in namespaces that begin w
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from tests.e2e.platforms import Platform
 
 # Files in the order in which they should run: what changes little comes first, what breaks the whole cluster last.
 ORDER = ("install", "refusal", "idle", "drift", "pause", "update", "pods", "side_by_side", "brief", "node", "deletion")
+_STAGE = pytest.StashKey[Stage]()
+_FAILED = pytest.StashKey[bool]()
 _NAMESPACES = ("e2e-shop", "e2e-twin", "e2e-brief")
 _TWO = {"replicas": 2}
 # Two pods of each service: one may be killed without anybody noticing.
@@ -41,12 +43,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Adds to a failed test what could be seen in the cluster at that moment."""
     report: pytest.TestReport = yield  # type: ignore[assignment]  # the hook's result, which pytest does not type
     stage = item.config.stash.get(_STAGE, None)
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
     if report.failed and stage is not None:
         report.sections.append(("cluster", diagnosis(stage.kubectl, _NAMESPACES)))
     return report  # type: ignore[return-value]  # as above
-
-
-_STAGE = pytest.StashKey[Stage]()
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +85,18 @@ def stage(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Stage]:
     for namespace in _NAMESPACES:  # platforms first: their finalizers need the operator
         kubectl("delete", "ecp", "--all", "--namespace", namespace, "--ignore-not-found", timeout=300)
         kubectl("delete", "namespace", namespace, "--ignore-not-found", timeout=300)
+
+
+@pytest.fixture(autouse=True)
+async def mended(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """After a test that failed, puts the shared platform back, so that the next one finds it whole."""
+    yield
+    failed = request.node.stash.get(_FAILED, False)
+    if failed and "shop" in request.fixturenames:
+        shop: Platform = request.getfixturevalue("shop")
+        await shop.apply()
+        await shop.mend()
+        await shop.ready()
 
 
 @pytest.fixture(scope="session")

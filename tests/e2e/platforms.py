@@ -79,14 +79,20 @@ class Platform:
         await until(is_ready, within=within, what=f"{self.namespace}/{self.name} is Ready")
         return monotonic() - began
 
-    async def line(self, component: str, reason: str, within: float = 120) -> Line:
-        """Waits until a component gives a reason, and answers its line."""
+    async def says(self, component: str, word: str, within: float = 120) -> str:
+        """Waits until a component's reason or message contains a word, and answers both."""
 
-        async def look() -> Line | None:
-            found = (await self.lines()).get(component)
-            return found if found and found.reason == reason else None
+        async def look() -> str:
+            line = (await self.lines()).get(component)
+            said = f"{line.reason}: {line.message}" if line else ""
+            return said if word in said else ""
 
-        return await until(look, within=within, what=f"{component} says {reason}")
+        return await until(look, within=within, what=f"{component} says {word}")
+
+    async def mend(self) -> None:
+        """Puts the resource back to what it was made as, whatever a failed test has left of it."""
+        change = [{"op": "replace", "path": "/spec", "value": self.manifest["spec"]}]
+        await self.stage.patch(self.namespace, f"{RESOURCE}/{self.name}", change, kind="json")
 
     async def objects(self, kinds: str) -> list[dict[str, Any]]:
         """Answers what belongs to it, of some kinds."""

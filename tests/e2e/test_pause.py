@@ -21,7 +21,7 @@ async def _scale(stage: Stage, shop: Platform, component: str, replicas: int) ->
 async def test_a_paused_platform_is_left_alone(stage: Stage, shop: Platform) -> None:
     """What is changed by hand stays changed until the pause ends."""
     await shop.change({"paused": True})
-    await shop.line("gateway", "Paused", within=30)
+    await shop.says("gateway", "Paused", within=30)
     await _scale(stage, shop, "gateway", 3)
     await asyncio.sleep(QUIET)
     assert await _replicas(stage, shop, "gateway") == 3
@@ -37,7 +37,7 @@ async def test_a_paused_platform_is_left_alone(stage: Stage, shop: Platform) -> 
 async def test_a_paused_component_is_left_alone(stage: Stage, shop: Platform) -> None:
     """One component rests; the others are looked after as ever."""
     await shop.change({"services": {"account": {"paused": True}}})
-    await shop.line("account", "Paused", within=30)
+    await shop.says("account", "Paused", within=30)
     await _scale(stage, shop, "account", 1)
     await _scale(stage, shop, "order", 1)
 

@@ -3,13 +3,9 @@
 import asyncio
 from time import monotonic
 
-from tests.e2e.clusters import Stage, until
+from tests.e2e.clusters import Stage
 from tests.e2e.platforms import SERVICES, Platform
 from tests.e2e.trickle import Trickle
-
-
-def _everywhere(change: dict[str, object] | None) -> dict[str, object]:
-    return {"services": {name: {"env": change} for name in SERVICES}}
 
 
 async def _generations(stage: Stage, shop: Platform) -> dict[str, int]:
@@ -64,7 +60,7 @@ async def test_an_image_that_does_not_exist(shop: Platform) -> None:
     async with Trickle(shop) as trickle:
         await trickle.flows()
         await shop.change({"services": {"product": {"version": "no-such-version"}}})
-        line = await _failing(shop, "product", "Pull")
+        line = await shop.says("product", "Pull")
         assert "no-such-version" in line
         others = {name: each.ready for name, each in (await shop.lines()).items() if name != "product"}
         assert all(others.values()), others
@@ -80,19 +76,9 @@ async def test_more_than_the_node_has(shop: Platform) -> None:
     async with Trickle(shop) as trickle:
         await trickle.flows()
         await shop.change({"services": {"order": {"resources": huge}}})
-        line = await _failing(shop, "order", "Unschedulable")
+        line = await shop.says("order", "Unschedulable")
         assert "cpu" in line.lower()
         await shop.change({"services": {"order": {"resources": None}}})
         await shop.ready()
     print(f"\norder: {line}; {trickle.summary()}")
     assert not trickle.failures
-
-
-async def _failing(shop: Platform, component: str, reason: str) -> str:
-    """Waits until a component's reason contains a word, and answers its line."""
-
-    async def look() -> str:
-        line = (await shop.lines())[component]
-        return f"{line.reason}: {line.message}" if reason in line.reason else ""
-
-    return await until(look, within=120, what=f"{component} says {reason}")
