@@ -100,12 +100,14 @@ class Controller:
 
     def _begin(self, place: Place, body: Mapping[str, Any]) -> None:
         worker = self._workers[place] = _Worker(self._remember(body))
+        log.info("A platform is looked after.", namespace=place[0], platform=place[1])
         worker.task = asyncio.create_task(self._run(worker), name=f"platform {'/'.join(place)}")
         PLATFORMS.set(len(self._workers))
 
     def _end(self, place: Place) -> None:
         worker = self._workers.pop(place, None)
         if worker and worker.task:
+            log.info("A platform is not looked after any more.", namespace=place[0], platform=place[1])
             worker.task.cancel()
             with contextlib.suppress(KeyError):
                 READY.remove(*place)
@@ -149,6 +151,7 @@ class Controller:
         except Exception:
             # One platform's fault must not end the others' passes.
             log.exception("A pass failed.", **place)
+        log.debug("A pass is over.", result=result, seconds=round(self._clock() - begun, 3), next=delay, **place)
         RECONCILES.labels(result).inc()
         RECONCILE_SECONDS.observe(self._clock() - begun)
         return delay

@@ -37,6 +37,7 @@ class Events:
         meta = body["metadata"]
         if not self._may(meta["uid"], reason, message):
             return
+        log.info(message, reason=reason, namespace=meta["namespace"], platform=meta["name"])
         try:
             await self._cluster.post_event(meta["namespace"], _event(meta, reason, message, warning=warning))
         except OperatorError as error:

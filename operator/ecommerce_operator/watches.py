@@ -117,6 +117,7 @@ class Watch:
         self._beat()
         self._version = page["metadata"]["resourceVersion"]
         self._store.replace(self.kind, self.namespace, items, int(self._version))
+        log.debug("A kind was listed.", kind=self.kind.name, namespace=self.namespace, count=len(items))
 
     def _absent(self) -> None:
         """The server does not know the kind: there is none of it, and that is known too."""

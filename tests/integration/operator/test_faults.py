@@ -1,0 +1,98 @@
+"""Claims about an operator that is killed, and about an API server that is away."""
+
+import asyncio
+import random
+
+import pytest
+
+from local.kubernetes.control_plane import ControlPlane
+from tests.integration.operator.kubelet import Kubelet
+from tests.integration.operator.operator_process import Operator
+from tests.integration.operator.world import World, until
+
+
+async def picture(world: World) -> dict[str, object]:
+    """Answers everything that an undisturbed operator would have made, without what differs from run to run."""
+    found: dict[str, object] = {}
+    for title in await world.everything():
+        obj = await world.get(*title.split("/")) or {}
+        parts = {name: obj.get(name) for name in ("spec", "data", "stringData", "type") if name in obj}
+        if title.startswith(("Service/", "Secret/", "Job/", "PersistentVolumeClaim/")):
+            parts = {}  # addresses, random bytes and names that the API server gives
+        found[title] = parts
+    return found
+
+
+async def disturbed(operator: Operator, within: float, seed: int) -> None:
+    """Kills the operator again and again for some seconds, and lets it live after that."""
+    chance = random.Random(seed)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within
+    while loop.time() < end:
+        await operator.start()
+        await asyncio.sleep(chance.uniform(0.0, 2.5))
+        await operator.kill()
+    await operator.start()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_killed_at_any_moment_it_ends_in_the_same_state(
+    operator: Operator, world: World, kubelet: Kubelet, seed: int
+) -> None:
+    """Killed again and again during install, update and deletion, the operator reaches the state it would have."""
+    await operator.kill()
+    await world.apply({"deletionPolicy": "Retain"})
+    await disturbed(operator, 15, seed)
+    await world.ready()
+    installed = await picture(world)
+    passwords = {one["metadata"]["name"]: one["data"] for one in await world.list("Secret")}
+    await operator.kill()
+    changed = await world.apply({"version": "2.0.0", "ingress": {"type": "None"}})
+    await disturbed(operator, 15, seed)
+    await world.ready(changed["metadata"]["generation"])
+    await until("the Ingress is pruned", lambda: absent(world, "Ingress", "shop-gateway"))
+    await operator.kill()
+    back = await world.apply({})
+    await disturbed(operator, 10, seed)
+    await world.ready(back["metadata"]["generation"])
+
+    async def same() -> bool:
+        now = await picture(world)
+        return {**now, "ConfigMap/shop-inventory": 0} == {**installed, "ConfigMap/shop-inventory": 0}
+
+    await until("the state of the first install", same)
+    assert {one["metadata"]["name"]: one["data"] for one in await world.list("Secret")} == passwords
+    await operator.kill()
+    await world.delete_platform()
+    await disturbed(operator, 6, seed)
+    await until("the platform is gone", lambda: gone(world))
+    assert {name.partition("/")[0] for name in await world.everything()} == {"Secret", "PersistentVolumeClaim"}
+    assert kubelet.order
+
+
+async def test_an_api_server_that_is_away_is_waited_for(
+    plane: ControlPlane, operator: Operator, world: World, kubelet: Kubelet
+) -> None:
+    """While the API server is away the operator lives on; when it is back, what happened meanwhile is seen."""
+    await world.apply()
+    await world.ready()
+    server = plane.processes["kube-apiserver"]
+    pid = operator.pid
+    await server.kill()
+    await asyncio.sleep(12)  # longer than all attempts at one request take
+    assert (await operator.health()).status_code == 200
+    await server.start()
+    await world.delete("Service", "shop-gateway")
+    await until("the Service is back", lambda: world.get("Service", "shop-gateway"), 30)
+    changed = await world.apply({"version": "2.0.0"})
+    await world.ready(changed["metadata"]["generation"])
+    assert operator.pid == pid
+    assert kubelet.order
+
+
+async def gone(world: World) -> bool:
+    return await world.platform() is None
+
+
+async def absent(world: World, kind: str, name: str) -> bool:
+    return await world.get(kind, name) is None

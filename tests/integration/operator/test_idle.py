@@ -1,0 +1,53 @@
+"""Claims about an operator that has nothing to do."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+import pytest
+
+from ecommerce_operator.api import Api
+from tests.integration.operator.kubelet import Kubelet
+from tests.integration.operator.operator_process import Operator
+from tests.integration.operator.world import World
+
+QUIET = 60.0  # seconds, as promised
+WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
+
+
+@pytest.mark.timeout(240)
+async def test_a_quiet_minute_has_no_write_and_few_reads(
+    operator: Operator, world: World, kubelet: Kubelet, api: Api, record_property: Callable[[str, object], None]
+) -> None:
+    """With a platform that is as it should be, the operator writes nothing in a minute and reads next to nothing."""
+    await world.apply()
+    await world.ready()
+    kubelet.holds.add("")  # it looks at nothing any more
+    await asyncio.sleep(5)  # the pass after the last status
+    before, asked = await requests(api), await operator.metrics()
+    await asyncio.sleep(QUIET)
+    after, asked_after = await requests(api), await operator.metrics()
+    grown = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
+    assert {name: count for name, count in grown.items() if name in WRITES} == {}
+    own = sum(
+        count - asked.get(name, 0)
+        for name, count in asked_after.items()
+        if name.startswith("ecommerce_operator_api_requests_total")
+    )
+    record_property("requests a minute", own)
+    record_property("resident bytes", asked_after["process_resident_memory_bytes"])
+    assert own <= 10
+    # Its memory, at rest: reported, and bounded so that a leak is seen.
+    assert asked_after["process_resident_memory_bytes"] < 160e6
+
+
+async def requests(api: Api) -> dict[str, float]:
+    """Answers how many requests for objects the API server has answered, by verb."""
+    text = await api.request("GET", "/metrics", accept="text/plain")
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        match = re.match(r"apiserver_request_total\{(.*)\} (\S+)$", line)
+        if match and 'resource="' in line and "leases" not in line and "apiservices" not in line:
+            verb = re.search(r'verb="(\w+)"', line)
+            found[verb[1] if verb else ""] = found.get(verb[1] if verb else "", 0) + float(match[2])
+    return found
