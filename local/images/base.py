@@ -76,6 +76,9 @@ def _finish(root: Path) -> None:
     for name, mode in _FOLDERS.items():
         (root / name).mkdir(exist_ok=True)
         (root / name).chmod(mode)
+    for old, new in (("var/run", "/run"), ("var/lock", "/run/lock")):
+        shutil.rmtree(root / old, ignore_errors=True)
+        (root / old).symlink_to(new)
     (root / "etc/passwd").write_text(USERS)
     (root / "etc/group").write_text(GROUPS)
     (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")

@@ -146,10 +146,13 @@ class Buildah(Podman):
         """Write images into one archive, each shared layer once, and uncompressed: it is read on this host."""
         write_archive(archive, [read_directory(each, self._exported(each)) for each in references])
 
+    def identity(self, reference: str) -> str:
+        """Answer the digest of an image's configuration, which tells all its layers."""
+        return self._run("inspect", "--type=image", "--format={{.FromImageID}}", reference).strip()
+
     def _exported(self, reference: str) -> Path:
         """Answer the folder of an image's blobs, taken out of the store once. What images share is on the disk once."""
-        identity = self._run("inspect", "--type=image", "--format={{.FromImageID}}", reference).strip()
-        folder = self._folder("exported") / identity
+        folder = self._folder("exported") / self.identity(reference)
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=self._folder("temporary")) as draft:
                 self._run("push", "--quiet", "-D", reference, f"dir:{draft}/image", within=_MOVE_DEADLINE)
