@@ -45,13 +45,15 @@ class Wish:
 def datastore_values(wish: Wish, component: str) -> dict[str, Any]:
     """Answers the values of a datastore's chart."""
     wanted = wish.platform.spec.datastores.of(component)
-    reference = wanted.image or getattr(wish.settings, f"{component}_image")
+    managed = wanted.mode == "Managed"
+    # What another operator runs has an image of its own making, unless the resource itself names one.
+    reference = wanted.image or ("" if managed else getattr(wish.settings, f"{component}_image"))
     return _common(wish, component, wanted) | {
         "replicas": wanted.replicas,
         "storage": {"size": wanted.storage.size, "className": wanted.storage.class_name},
         "image": _image(wish, reference, wish.settings.pull_policy),
         **_DATASTORES[component](wish),
-        **({"mode": "managed"} if wanted.mode == "Managed" else {}),
+        **({"mode": "managed"} if managed else {}),
     }
 
 

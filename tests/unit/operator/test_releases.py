@@ -1,6 +1,7 @@
 """Claims about releases: what is wished for, in which order, and that the charts understand it."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,19 @@ def test_managed_datastores_have_their_operators_addresses() -> None:
     assert all(found[name].values["mode"] == "managed" for name in ("postgres", "kafka", "elasticsearch"))
     assert found["product"].values["kafka"] == {"bootstrapServers": "shop-kafka-kafka-bootstrap:9092"}
     assert found["product"].values["elasticsearch"] == {"url": "http://shop-elasticsearch-es-http:9200"}
+
+
+def test_a_managed_datastore_has_an_image_of_its_operators_making() -> None:
+    """The operator's own setting of an image holds in mode Embedded; in mode Managed only what the resource names."""
+    settings = replace(SETTINGS, kafka_image="r:5000/kafka:1")
+
+    def image(kafka: dict[str, Any]) -> dict[str, Any]:
+        found = releases(platform({"datastores": {"kafka": kafka}}), settings, secrets(), {})
+        return next(dict(release.values["image"]) for release in found if release.component == "kafka")
+
+    assert image({"mode": "Embedded"})["tag"] == "1"
+    assert "tag" not in image({"mode": "Managed"})
+    assert image({"mode": "Managed", "image": "r:5000/strimzi:2"})["tag"] == "2"
 
 
 @pytest.mark.parametrize(
