@@ -52,8 +52,10 @@ def _remove_folders(found: Iterable[Path], kept: set[Path], report: Report) -> N
 
 
 def _remove_files(store: Path, report: Report) -> None:
-    """Remove archives and what was taken out of the store: both are written again from it at the next build."""
-    for name in ("archives", "exported", "blobs"):
-        if (store / name).is_dir():
-            shutil.rmtree(store / name)
-            report(f"  {name}  removed")
+    """Remove what was taken out of the store, and archives but the newest, which a cluster may be about to read."""
+    for name in ("exported", "blobs"):
+        shutil.rmtree(store / name, ignore_errors=True)
+    for kind in ("platform", "datastores"):
+        for archive in sorted((store / "archives").glob(f"{kind}-*.tar"), key=lambda each: each.stat().st_mtime)[:-1]:
+            archive.unlink()
+            report(f"  {archive.name}  removed")
