@@ -53,7 +53,7 @@ async def run(settings: Settings) -> None:
         controller = Controller(
             reconciler.reconcile, lambda body: Memory.of(body, cluster, store), watches.synced, clock
         )
-        canary = Canary(api, settings.watch_namespaces, controller.version_of, clock)
+        canary = Canary(api, settings.watch_namespaces, controller, clock)
         health = probes.health(watches.stalled, controller.stalled, canary.late)
         health_port = await probes.serve(settings.host, settings.health_port, "/healthz", health, stack)
         metrics_port = await probes.serve(

@@ -98,7 +98,7 @@ class Api:
     async def stream(
         self, path: str, query: Mapping[str, str], accept: str, inactivity: float
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yields a watch's events until the server ends it or nothing has come for `inactivity` seconds."""
+        """Yields a watch's events until the server ends it; raises GoneError after `inactivity` seconds of silence."""
         limits = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE, sock_read=inactivity)
         response = await self._send(_Request("WATCH", path, query, None, JSON, accept), limits)
         try:
@@ -107,7 +107,9 @@ class Api:
             async with aclosing(_lines(response.content)) as lines:
                 async for line in lines:
                     yield json.loads(line)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except TimeoutError:
+            raise GoneError("A watch was silent for too long.") from None
+        except (aiohttp.ClientError, OSError) as error:
             raise UnreachableError(f"A watch broke off: {type(error).__name__}.") from None
         finally:
             response.close()

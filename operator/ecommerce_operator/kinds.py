@@ -87,8 +87,8 @@ PLATFORM: Final = Kind("ecommerce.dev/v1alpha1", "EcommercePlatform", "ecommerce
 _MANAGED: Final = (
     ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
     ("postgresql.cnpg.io/v1", "Database", "databases"),
-    ("kafka.strimzi.io/v1beta2", "Kafka", "kafkas"),
-    ("kafka.strimzi.io/v1beta2", "KafkaNodePool", "kafkanodepools"),
+    ("kafka.strimzi.io/v1", "Kafka", "kafkas"),
+    ("kafka.strimzi.io/v1", "KafkaNodePool", "kafkanodepools"),
     ("elasticsearch.k8s.elastic.co/v1", "Elasticsearch", "elasticsearches"),
 )
 

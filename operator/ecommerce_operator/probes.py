@@ -1,9 +1,8 @@
 """Two small HTTP faces: /healthz, which says whether the operator really works, and /metrics.
 
 An answer alone proves that the event loop turns. Beyond that /healthz fails when a watch shows no sign of life, when a
-pass does not end, or when a canary (a watch of our own on the platforms' metadata) knows a newer version of one than
-kopf has handed over for too long: then kopf's watch is dead, and only a restart helps. An API server that is away
-fails none of them, because a restart would not bring it back.
+pass does not end, or when the canary (see `canary`) says that kopf does not deliver any more: then only a restart
+helps. An API server that is away fails none of them, because a restart would not bring it back.
 """
 
 from collections.abc import Callable

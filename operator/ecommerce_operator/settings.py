@@ -36,8 +36,9 @@ class Settings(BaseSettings):
 
     @field_validator("watch_namespaces", mode="before")
     @classmethod
-    def _separated(cls, value: str) -> tuple[str, ...]:
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+    def _separated(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(part.strip() for part in parts if part.strip())
 
     @property
     def platform(self) -> OperatorSettings:

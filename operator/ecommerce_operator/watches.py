@@ -2,8 +2,8 @@
 
 The selector is the server's: only what carries a platform's label is sent. A watch lists once, follows from there by
 resourceVersion, goes on after an interruption where it was, and lists again when the server has forgotten that place
-(410). It proves that it lives: bookmarks come every minute, a silent connection is replaced, and `stalled` names the
-watches that did neither, for the liveness probe.
+(410) or is silent about it. It proves that it lives: bookmarks come every minute, a silent watch is replaced, and
+`stalled` names the watches that did neither, for the liveness probe.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from ecommerce_operator.model import PLATFORM_LABEL
 from ecommerce_operator.store import Seen, Store
 
 PAGE: Final = "250"
-# Seconds. The server sends a bookmark each minute; a watch without one for longer is replaced.
+# Seconds. The server sends a bookmark each minute; without one for longer it may not know our place, and a list tells.
 INACTIVITY: Final = 90.0
 # Each watch ends by itself after a while, so that not all of them end together.
 DURATION: Final = (300, 600)
@@ -45,7 +45,9 @@ class Watch:
         clock: Callable[[], float],
         *,
         selector: str = PLATFORM_LABEL,
+        inactivity: float = INACTIVITY,
     ) -> None:
+        self._inactivity = inactivity
         self._selector = {"labelSelector": selector} if selector else {}
         self.kind = kind
         self.namespace = namespace
@@ -88,7 +90,7 @@ class Watch:
             "resourceVersion": self._version,
             "timeoutSeconds": str(random.randint(*DURATION)),
         }
-        async for event in self._api.stream(self.kind.path(self.namespace), query, self._accept(""), INACTIVITY):
+        async for event in self._api.stream(self.kind.path(self.namespace), query, self._accept(""), self._inactivity):
             self._take(event)
         self._beat()
 
