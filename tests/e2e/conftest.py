@@ -16,7 +16,7 @@ from local.up import images, installing, preflight
 from local.up.clusters import Cluster, chosen
 from local.up.programs import Helm, Kubectl, program
 from tests.e2e.clusters import Stage, diagnosis, until
-from tests.e2e.platforms import Platform
+from tests.e2e.platforms import Entrance, Platform
 
 # Files in the order in which they should run: what changes little comes first, what breaks the whole cluster last.
 ORDER = ("install", "refusal", "idle", "drift", "pause", "update", "pods", "side_by_side", "brief", "node", "deletion")
@@ -89,8 +89,9 @@ def stage(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 @pytest.fixture(autouse=True)
 async def mended(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """After a test that failed, puts the shared platform back, so that the next one finds it whole."""
+    """Closes what a test opened; after one that failed, puts the shared platform back as it should be."""
     yield
+    await Entrance.close_all()
     failed = request.node.stash.get(_FAILED, False)
     if failed and "shop" in request.fixturenames:
         shop: Platform = request.getfixturevalue("shop")
@@ -112,14 +113,13 @@ async def shop(stage: Stage) -> Platform:
 
 async def answers(platform: Platform) -> None:
     """Waits until the ingress controller has learned of a platform: GraphQL answers through it."""
-    ask = await platform.gateway()
+    ask = platform.gateway()
 
     async def look() -> bool:
         response = await ask.post("{ __typename }")
         return response.status_code == 200
 
     await until(look, within=60, what=f"GraphQL of {platform.name} answers through the ingress")
-    await ask.close()
 
 
 class _timed:  # noqa: N801 (reads as a statement where it is used)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from local.up import waiting
 from local.up.waiting import Line
@@ -119,14 +119,23 @@ class Platform:
 
         await until(look, within=within, what=f"{self.namespace}/{self.name} is gone")
 
-    async def gateway(self) -> "Entrance":
+    def gateway(self) -> "Entrance":
         """Opens a client of its GraphQL, through the ingress."""
         return Entrance(self.stage.where.ingress + "/graphql", self.host)
 
 
 class Entrance(GraphQL):
-    """A GraphQL client that comes in through the cluster's ingress."""
+    """A GraphQL client that comes in through the cluster's ingress; closed with the test that opened it."""
+
+    opened: ClassVar[list["Entrance"]] = []
 
     def __init__(self, url: str, host: str) -> None:
         super().__init__(url)
         self._client.headers["Host"] = host
+        self.opened.append(self)
+
+    @classmethod
+    async def close_all(cls) -> None:
+        """Closes every client that was opened."""
+        while cls.opened:
+            await cls.opened.pop().close()

@@ -11,7 +11,7 @@ from tests.e2e.platforms import Platform
 @pytest.mark.full
 async def test_a_deleted_platform_comes_back_with_its_data(stage: Stage, shop: Platform) -> None:
     """Volumes and root secrets outlive it under Retain; applied again, people sign in and products are there."""
-    ask = await shop.gateway()
+    ask = shop.gateway()
     token = await ask.register("returning@example.com", "correct horse")
     made = (await ask(CREATE_PRODUCT, {"p": {"name": "Lasting", "description": "", "price": 2.0}}, token))[
         "createProduct"
@@ -32,4 +32,3 @@ async def test_a_deleted_platform_comes_back_with_its_data(stage: Stage, shop: P
     await answers(shop)
     assert await ask.login("returning@example.com", "correct horse")
     assert (await ask(PRODUCT_BY_ID, {"id": made["id"]}))["product"]
-    await ask.close()

@@ -104,7 +104,7 @@ async def test_a_removed_secret_is_the_same_again(stage: Stage, shop: Platform) 
 
 async def test_stateful_sets_deleted_by_hand(stage: Stage, shop: Platform) -> None:
     """A deleted StatefulSet comes back with its volume: what was stored is there."""
-    ask = await shop.gateway()
+    ask = shop.gateway()
     token = await ask.register("stateful@example.com", "correct horse")
     assert token
     (postgres,) = [
@@ -120,7 +120,6 @@ async def test_stateful_sets_deleted_by_hand(stage: Stage, shop: Platform) -> No
     await until(back, within=WITHIN, what=f"{name} is back")
     await shop.ready()
     await until(lambda: _signs_in(ask), within=60, what="the account is still there")
-    await ask.close()
 
 
 async def _signs_in(ask: Any) -> bool:

@@ -40,7 +40,7 @@ async def test_kubectl_get_shows_the_columns(stage: Stage, shop: Platform) -> No
 
 async def test_the_operations_of_the_readme(shop: Platform) -> None:
     """Register, sign in, create a product, see it, search with a typing mistake, order twice with one key."""
-    ask = await shop.gateway()
+    ask = shop.gateway()
     await ask.register("ada@example.com", "correct horse", "Ada")
     token = await ask.login("ada@example.com", "correct horse")
     kettle = {"name": "Kettle", "description": "Boils a litre", "price": 19.99}
@@ -57,17 +57,15 @@ async def test_the_operations_of_the_readme(shop: Platform) -> None:
     again = (await ask(CREATE_ORDER, basket, token, **{"Idempotency-Key": "my-first-order"}))["createOrder"]
     assert first["totalPrice"] == 39.98
     assert again == first
-    await ask.close()
 
 
 async def test_the_administrator_signs_in(shop: Platform) -> None:
     """The password in the Secret that the operator made opens the administrator's account."""
-    ask = await shop.gateway()
+    ask = shop.gateway()
     email, password = await asyncio.gather(
         shop.secret("administrator", "email"), shop.secret("administrator", "password")
     )
     assert await ask.login(email, password)
-    await ask.close()
 
 
 @pytest.mark.parametrize(

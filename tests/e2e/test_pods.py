@@ -58,7 +58,7 @@ async def test_a_datastore_pod_is_killed(stage: Stage, shop: Platform, component
 
 async def test_events_arrive_after_the_broker_died(stage: Stage, shop: Platform) -> None:
     """A product made while the broker is away is found by text search afterwards: its event was not lost."""
-    ask = await shop.gateway()
+    ask = shop.gateway()
     token = await ask.register("broker@example.com")
     await stage.kill_pods(shop.namespace, shop.of("kafka"))
     product = {"name": "Samovar", "description": "made in the dark", "price": 5.0}
@@ -71,7 +71,6 @@ async def test_events_arrive_after_the_broker_died(stage: Stage, shop: Platform)
 
     await until(found, within=120, what="text search finds what was made without the broker")
     await shop.ready()
-    await ask.close()
 
 
 async def _back(stage: Stage, shop: Platform, component: str) -> None:

@@ -18,7 +18,7 @@ import httpx
 from tests.client import CREATE_ORDER, CREATE_PRODUCT, OWN_ORDERS, PRODUCT_BY_ID
 from tests.e2e.platforms import Entrance, Platform
 
-PACE = 0.25  # seconds between two rounds; each is a read, an order, and now and then a new product
+PACE = 0.1  # seconds between two rounds; each is a read, an order, and now and then a new product
 PATIENCE = 20.0  # seconds that a client waits for one answer: longer than any deadline inside
 _WAITING_LIMIT = 200  # requests at once; more would say that nothing is answered any more
 
@@ -48,7 +48,7 @@ class Trickle:
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def __aenter__(self) -> Self:
-        self._ask = await self.platform.gateway()
+        self._ask = self.platform.gateway()
         self._token = await self._ask.register(f"{uuid4().hex}@example.com")
         data = await self._ask(CREATE_PRODUCT, {"p": _product(0)}, self._token)
         self.products.append(data["createProduct"]["id"])
@@ -60,7 +60,7 @@ class Trickle:
             self._task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def flows(self, requests: int = 20, within: float = 120) -> None:
+    async def flows(self, requests: int = 60, within: float = 120) -> None:
         """Waits until that many requests in a row have been answered."""
         async with asyncio.timeout(within):
             failed, answered = len(self.failures), self.answered
@@ -71,12 +71,11 @@ class Trickle:
 
     async def lost(self) -> str:
         """Answers which acknowledged writes are not there; empty where all are."""
-        ask = await self.platform.gateway()
+        ask = self.platform.gateway()
         there = await _all_orders(ask, self._token)
         lost = [f"order {number}" for number in self.orders if number not in there]
         absent = [each for each in self.products if not (await ask(PRODUCT_BY_ID, {"id": each}))["product"]]
         lost += [f"product {each}" for each in absent]
-        await ask.close()
         return ", ".join(lost)
 
     def unexplained(self, faults: Iterable[float], within: float) -> list[Failure]:
@@ -94,7 +93,7 @@ class Trickle:
             if len(self._under_way) < _WAITING_LIMIT:
                 self._start(self._read())
                 self._start(self._order(number))
-                if number % 8 == 0:
+                if number % 20 == 0:
                     self._start(self._create(number))
             await asyncio.sleep(PACE)
 
