@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from local.cache import cache_directory
 from local.errors import ToolMissingError
+from local.tools import zstd_library
 from local.up.clusters import Cluster, Given, HostNode, Kind, docker_works
+from local.up.programs import OLDEST, fits
 
 _CNI = Path("/usr/lib/cni")
 _PACKAGES = {  # program → Debian package, for the node and the images on a host without Docker
@@ -16,7 +19,6 @@ _PACKAGES = {  # program → Debian package, for the node and the images on a ho
     "ctr": "containerd",
     "runc": "runc",
     "buildah": "buildah",
-    "debootstrap": "debootstrap",
     "nft": "nftables",
     "conntrack": "conntrack",
     "ip": "iproute2",
@@ -30,6 +32,8 @@ _PACKAGES = {  # program → Debian package, for the node and the images on a ho
 _ELSEWHERE = {
     "docker": "https://docs.docker.com/engine/install/",
     "kind": "https://kind.sigs.k8s.io/ (go install sigs.k8s.io/kind@latest)",
+    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
+    "helm": "https://helm.sh/docs/intro/install/",
     "go": "https://go.dev/doc/install (1.21 or newer; it fetches a newer one by itself)",
 }
 
@@ -50,10 +54,24 @@ def _lacking(cluster: Cluster, registry: str) -> Iterator[str]:
                 yield "REGISTRY=…: what images are pushed to and the cluster pulls from, as registry.example.com/shop"
             if not (docker_works() or shutil.which("podman") or shutil.which("buildah")):
                 yield "docker, podman or buildah, to build the images: apt-get install buildah"
+            yield from _clients()
         case Kind():
-            pass  # it was chosen because all of it is there
+            yield from _clients()
         case HostNode():
             yield from _for_node()
+
+
+def _clients() -> Iterator[str]:
+    for name in ("kubectl", "helm"):
+        own = shutil.which(name)
+        if not (own and fits(name, own)) and not _can_build():
+            oldest = ".".join(map(str, OLDEST[name]))
+            yield f"{name} {oldest} or newer: {_ELSEWHERE[name]}; or go, by which it is built here: {_ELSEWHERE['go']}"
+
+
+def _can_build() -> bool:
+    """Tell whether upstream's programs can be built, or have been."""
+    return shutil.which("go") is not None or any(cache_directory().glob("kubernetes-node-*/"))
 
 
 def _for_node() -> Iterator[str]:
@@ -65,7 +83,19 @@ def _for_node() -> Iterator[str]:
     packages = {package for program, package in _PACKAGES.items() if shutil.which(program) is None}
     if not all((_CNI / plugin).exists() for plugin in ("ptp", "host-local", "portmap", "loopback")):
         packages.add("containernetworking-plugins")
+    if not _has_zstd():
+        packages.add("libzstd1")
     if packages:
         yield f"apt-get install {' '.join(sorted(packages))}"
-    if shutil.which("go") is None:
+    if not _can_build():
         yield f"go: {_ELSEWHERE['go']}"
+    if shutil.which("apt-get") is None:
+        yield f"apt-get (a base image without a registry is made of Debian's packages), or kind: {_ELSEWHERE['kind']}"
+
+
+def _has_zstd() -> bool:
+    try:
+        zstd_library()
+    except ToolMissingError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from local.up import waiting
 from local.up.waiting import Line
@@ -139,3 +140,8 @@ class Entrance(GraphQL):
         """Closes every client that was opened."""
         while cls.opened:
             await cls.opened.pop().close()
+
+
+def a_name() -> str:
+    """Answers an e-mail address that nobody has."""
+    return f"{uuid4().hex}@example.com"

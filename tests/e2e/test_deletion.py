@@ -5,14 +5,15 @@ import pytest
 from tests.client import CREATE_PRODUCT, PRODUCT_BY_ID
 from tests.e2e.clusters import Stage, until
 from tests.e2e.conftest import answers
-from tests.e2e.platforms import Platform
+from tests.e2e.platforms import Platform, a_name
 
 
 @pytest.mark.full
 async def test_a_deleted_platform_comes_back_with_its_data(stage: Stage, shop: Platform) -> None:
     """Volumes and root secrets outlive it under Retain; applied again, people sign in and products are there."""
     ask = shop.gateway()
-    token = await ask.register("returning@example.com", "correct horse")
+    email = a_name()
+    token = await ask.register(email, "correct horse")
     made = (await ask(CREATE_PRODUCT, {"p": {"name": "Lasting", "description": "", "price": 2.0}}, token))[
         "createProduct"
     ]
@@ -30,5 +31,5 @@ async def test_a_deleted_platform_comes_back_with_its_data(stage: Stage, shop: P
     await shop.apply()
     await shop.ready()
     await answers(shop)
-    assert await ask.login("returning@example.com", "correct horse")
+    assert await ask.login(email, "correct horse")
     assert (await ask(PRODUCT_BY_ID, {"id": made["id"]}))["product"]

@@ -3,9 +3,10 @@
 from time import monotonic
 from typing import Any
 
+from tests.client import LOGIN
 from tests.e2e.clusters import Stage, until
 from tests.e2e.conftest import answers
-from tests.e2e.platforms import Platform
+from tests.e2e.platforms import Platform, a_name
 
 WITHIN = 10.0
 # What is deleted by hand: all kinds that charts render, but for what holds data, which has a test of its own.
@@ -105,8 +106,8 @@ async def test_a_removed_secret_is_the_same_again(stage: Stage, shop: Platform) 
 async def test_stateful_sets_deleted_by_hand(stage: Stage, shop: Platform) -> None:
     """A deleted StatefulSet comes back with its volume: what was stored is there."""
     ask = shop.gateway()
-    token = await ask.register("stateful@example.com", "correct horse")
-    assert token
+    email = a_name()
+    assert await ask.register(email, "correct horse")
     (postgres,) = [
         each for each in await _owned(shop, "statefulsets") if each["metadata"]["name"].endswith("-postgres")
     ]
@@ -119,11 +120,8 @@ async def test_stateful_sets_deleted_by_hand(stage: Stage, shop: Platform) -> No
 
     await until(back, within=WITHIN, what=f"{name} is back")
     await shop.ready()
-    await until(lambda: _signs_in(ask), within=60, what="the account is still there")
 
+    async def signs_in() -> bool:
+        return bool((await ask.ask(LOGIN, {"a": {"email": email, "password": "correct horse"}})).data.get("login"))
 
-async def _signs_in(ask: Any) -> bool:
-    answer = await ask.ask(
-        'mutation { login(account: {email: "stateful@example.com", password: "correct horse"}) { token } }'
-    )
-    return bool(answer.data.get("login"))
+    await until(signs_in, within=60, what="the account is still there")

@@ -9,7 +9,7 @@ import pytest
 from local.up import waiting
 from tests.client import CREATE_ORDER, SEARCH
 from tests.e2e.clusters import Stage, until
-from tests.e2e.platforms import COMPONENTS, Platform
+from tests.e2e.platforms import COMPONENTS, Platform, a_name
 
 CREATE = "mutation($p: CreateProductInput!) { createProduct(product: $p) { id name price } }"
 PAGE = "query { product(pagination: {skip: 0, take: 100}) { id name description price } }"
@@ -41,8 +41,9 @@ async def test_kubectl_get_shows_the_columns(stage: Stage, shop: Platform) -> No
 async def test_the_operations_of_the_readme(shop: Platform) -> None:
     """Register, sign in, create a product, see it, search with a typing mistake, order twice with one key."""
     ask = shop.gateway()
-    await ask.register("ada@example.com", "correct horse", "Ada")
-    token = await ask.login("ada@example.com", "correct horse")
+    email = a_name()
+    await ask.register(email, "correct horse", "Ada")
+    token = await ask.login(email, "correct horse")
     kettle = {"name": "Kettle", "description": "Boils a litre", "price": 19.99}
     product = (await ask(CREATE, {"p": kettle}, token))["createProduct"]
     assert product["price"] == 19.99

@@ -7,7 +7,7 @@ import pytest
 from local.up.programs import CommandFailedError
 from tests.client import CREATE_PRODUCT, SEARCH
 from tests.e2e.clusters import Stage, is_running, until
-from tests.e2e.platforms import SERVICES, Platform
+from tests.e2e.platforms import SERVICES, Platform, a_name
 from tests.e2e.trickle import Trickle
 
 # Seconds after a kill in which a connection to the dead pod may still be chosen: the endpoint leaves Services and DNS.
@@ -59,7 +59,7 @@ async def test_a_datastore_pod_is_killed(stage: Stage, shop: Platform, component
 async def test_events_arrive_after_the_broker_died(stage: Stage, shop: Platform) -> None:
     """A product made while the broker is away is found by text search afterwards: its event was not lost."""
     ask = shop.gateway()
-    token = await ask.register("broker@example.com")
+    token = await ask.register(a_name())
     await stage.kill_pods(shop.namespace, shop.of("kafka"))
     product = {"name": "Samovar", "description": "made in the dark", "price": 5.0}
     made = (await ask(CREATE_PRODUCT, {"p": product}, token))["createProduct"]["id"]

@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Self
-from uuid import uuid4
 
 import httpx
 
 from tests.client import CREATE_ORDER, CREATE_PRODUCT, OWN_ORDERS, PRODUCT_BY_ID
-from tests.e2e.platforms import Entrance, Platform
+from tests.e2e.platforms import Entrance, Platform, a_name
 
 PACE = 0.1  # seconds between two rounds; each is a read, an order, and now and then a new product
 PATIENCE = 20.0  # seconds that a client waits for one answer: longer than any deadline inside
@@ -49,7 +48,7 @@ class Trickle:
 
     async def __aenter__(self) -> Self:
         self._ask = self.platform.gateway()
-        self._token = await self._ask.register(f"{uuid4().hex}@example.com")
+        self._token = await self._ask.register(a_name())
         data = await self._ask(CREATE_PRODUCT, {"p": _product(0)}, self._token)
         self.products.append(data["createProduct"]["id"])
         self._task = asyncio.create_task(self._run())

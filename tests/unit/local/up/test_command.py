@@ -35,9 +35,10 @@ def test_a_file_that_is_none(tmp_path: Path, text: str, named: str) -> None:
         Manifest.read(file)
 
 
-def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One error holds every missing program, by the package that brings it."""
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("ECOMMERCE_CACHE", str(tmp_path))
     with pytest.raises(ToolMissingError) as missing:
         preflight.check(HostNode(), "")
     for word in ("containerd", "buildah", "conntrack", "nftables", "maven", "https://go.dev"):
