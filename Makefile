@@ -7,6 +7,7 @@ UV := uv run --quiet --frozen
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 KUBECONFIG_GIVEN := $(call given,KUBECONFIG)
 CLUSTER := $(if $(KUBECONFIG_GIVEN),--kubeconfig $(KUBECONFIG_GIVEN)) $(if $(PLATFORM),--platform $(PLATFORM))
+E2E_ENV := E2E_KUBECONFIG="$(KUBECONFIG_GIVEN)" E2E_REGISTRY="$(call given,REGISTRY)"
 
 .PHONY: help setup up down cluster-status images e2e e2e-full dev dev-down clean-data status run test lint format protos schema bench
 
@@ -30,10 +31,10 @@ images: setup ## Build the images (docker, podman or buildah) without starting a
 	@$(UV) python -m local.images build
 
 e2e: setup ## Prove the platform on a real cluster, faults included (KUBECONFIG=… REGISTRY=… for yours)
-	@exec $(UV) pytest tests/e2e -m "not full" $(E2E)
+	@$(E2E_ENV) exec $(UV) pytest tests/e2e --capture=no --verbose -m "not full" $(E2E)
 
 e2e-full: setup ## All of e2e, with the tests that take long
-	@exec $(UV) pytest tests/e2e $(E2E)
+	@$(E2E_ENV) exec $(UV) pytest tests/e2e --capture=no --verbose $(E2E)
 
 dev: setup ## Run the whole platform as local processes, without Kubernetes; Ctrl-C ends it, the data stays
 	@exec $(UV) python -m local up

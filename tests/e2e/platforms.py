@@ -122,7 +122,15 @@ class Platform:
 
     def gateway(self) -> "Entrance":
         """Opens a client of its GraphQL, through the ingress."""
-        return Entrance(self.stage.where.ingress + "/graphql", self.host)
+        return Entrance(self.address() + "/graphql", self.host)
+
+    def address(self) -> str:
+        """Answers where the ingress is: known on this host's clusters, told by the Ingress itself on any other."""
+        if self.stage.where.ingress:
+            return self.stage.where.ingress
+        found = self.stage.kubectl.get("ingress", f"{self.name}-gateway", "--namespace", self.namespace)
+        first = found["status"]["loadBalancer"]["ingress"][0]
+        return f"http://{first.get('ip') or first['hostname']}"
 
 
 class Entrance(GraphQL):

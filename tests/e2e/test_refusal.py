@@ -30,8 +30,7 @@ async def test_a_bad_resource_is_refused(stage: Stage, spec: dict[str, Any], nam
     print(f"\n{str(refusal.value)[-300:]}")
 
 
-async def test_the_currency_stays(stage: Stage, shop: Platform) -> None:
+async def test_the_currency_stays(shop: Platform) -> None:
     """Amounts are stored in minor units: another currency would change every price."""
     with pytest.raises(CommandFailedError, match=r"(?i)currency"):
         await shop.change({"currency": {"code": "JPY"}})
-    assert stage.where.ingress
