@@ -92,5 +92,6 @@ def _already(record: Record | None, folder: Path) -> str:
     if record is None:
         return f"{folder} is in use by another command; try again in a moment"
     return (
-        f"the platform runs already with pid {record.pid}: {record.graphql_url} (data in {folder}). `make dev-down` ends it"
+        f"the platform runs already with pid {record.pid}: {record.graphql_url} (data in {folder}). "
+        "`make dev-down` ends it"
     )
