@@ -72,6 +72,12 @@ class Shop:
         assert made is not None
         return made
 
+    async def product_again(self, owner: Person, within: float = 30) -> None:
+        """Puts products up until the service, which has just come back, is reached by this client, too."""
+        async for attempt in stamina.retry_context(on=UnavailableError, attempts=None, timeout=within, wait_max=0.2):
+            with attempt:
+                await self.product(owner, 1)
+
     async def reprice(self, owner: Person, product: product_v1.Product, price_minor: int, name: str) -> None:
         """Changes a product."""
         request = product_v1.UpdateProductRequest(

@@ -151,6 +151,7 @@ async def test_while_product_is_down_orders_are_shown_and_repeated(shop: Shop, s
         assert await shop.shown(buyer, buyer.id) == [order]
     finally:
         await product.start()
+        await shop.product_again(seller)
     second = await shop.placed_again(buyer, {known.id: 1}, "second")
     assert await shop.shown(buyer, buyer.id) == [second, order]
 
