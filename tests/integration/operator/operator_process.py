@@ -23,7 +23,10 @@ class Operator(Process):
     ) -> None:
         super().__init__("operator", folder / "operator.log")
         self._ports = free_ports(("health", "metrics"))
+        # What a killed one leaves is left there, and goes with the test's own files.
+        self._temporary = folder / "temporary"
         self._environment = {
+            "TMPDIR": str(self._temporary),
             "PYTHONPATH": str(ROOT / "operator"),
             "KUBECONFIG": str(kubeconfig),
             "CHARTS": str(charts or ROOT / "charts"),
@@ -35,6 +38,10 @@ class Operator(Process):
             "METRICS_PORT": str(self._ports["metrics"]),
             "LOG_LEVEL": "DEBUG",
         }
+
+    async def prepare(self) -> None:
+        """Makes its folder for temporary files."""
+        self._temporary.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Command:
         """Answers how it is started."""
