@@ -13,6 +13,8 @@ __all__ = (
     "GetAccountsResponse",
     "GetPublicKeysRequest",
     "GetPublicKeysResponse",
+    "IssueServiceTokenRequest",
+    "IssueServiceTokenResponse",
     "LoginRequest",
     "LoginResponse",
     "PublicKey",
@@ -111,6 +113,35 @@ class GetPublicKeysResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("ecommerce.account.v1", "GetPublicKeysResponse", GetPublicKeysResponse)
+
+
+@dataclass(eq=False, repr=False)
+class IssueServiceTokenRequest(betterproto2.Message):
+    service: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Such as "payment".
+    """
+
+    secret: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+
+default_message_pool.register_message("ecommerce.account.v1", "IssueServiceTokenRequest", IssueServiceTokenRequest)
+
+
+@dataclass(eq=False, repr=False)
+class IssueServiceTokenResponse(betterproto2.Message):
+    """
+    Short-lived, and accepted only where a service's own doing is.
+    """
+
+    token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    expires_at: "datetime.datetime | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+
+
+default_message_pool.register_message("ecommerce.account.v1", "IssueServiceTokenResponse", IssueServiceTokenResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -294,6 +325,27 @@ class AccountServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def issue_service_token(
+        self,
+        message: "IssueServiceTokenRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "IssueServiceTokenResponse":
+        """
+        Signs in a service of the platform by the secret that it shares with this one; UNAUTHENTICATED when that is wrong.
+        """
+
+        return await self._unary_unary(
+            "/ecommerce.account.v1.AccountService/IssueServiceToken",
+            message,
+            IssueServiceTokenResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
 
 from ....google import protobuf as ___google__protobuf__
 
@@ -334,6 +386,13 @@ class AccountServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def issue_service_token(self, message: "IssueServiceTokenRequest") -> "IssueServiceTokenResponse":
+        """
+        Signs in a service of the platform by the secret that it shares with this one; UNAUTHENTICATED when that is wrong.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_register(self, stream: "grpclib.server.Stream[RegisterRequest, RegisterResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -368,6 +427,14 @@ class AccountServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.get_public_keys(request)
         await stream.send_message(response)
 
+    async def __rpc_issue_service_token(
+        self, stream: "grpclib.server.Stream[IssueServiceTokenRequest, IssueServiceTokenResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.issue_service_token(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/ecommerce.account.v1.AccountService/Register": grpclib.const.Handler(
@@ -399,5 +466,11 @@ class AccountServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetPublicKeysRequest,
                 GetPublicKeysResponse,
+            ),
+            "/ecommerce.account.v1.AccountService/IssueServiceToken": grpclib.const.Handler(
+                self.__rpc_issue_service_token,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                IssueServiceTokenRequest,
+                IssueServiceTokenResponse,
             ),
         }

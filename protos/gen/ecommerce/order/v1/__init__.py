@@ -5,6 +5,8 @@
 
 __all__ = (
     "AccountOrders",
+    "GetOrderRequest",
+    "GetOrderResponse",
     "GetOrdersForAccountRequest",
     "GetOrdersForAccountResponse",
     "GetOrdersForAccountsRequest",
@@ -93,6 +95,22 @@ class AccountOrders(betterproto2.Message):
 
 
 default_message_pool.register_message("ecommerce.order.v1", "AccountOrders", AccountOrders)
+
+
+@dataclass(eq=False, repr=False)
+class GetOrderRequest(betterproto2.Message):
+    id: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
+
+
+default_message_pool.register_message("ecommerce.order.v1", "GetOrderRequest", GetOrderRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetOrderResponse(betterproto2.Message):
+    order: "Order | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+
+
+default_message_pool.register_message("ecommerce.order.v1", "GetOrderResponse", GetOrderResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -270,6 +288,28 @@ class OrderServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def get_order(
+        self,
+        message: "GetOrderRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetOrderResponse":
+        """
+        One order; the caller's own, or any for an administrator and for the payment service. NOT_FOUND also for an order of
+        someone else: ids are counted, and who asks is not told which exist.
+        """
+
+        return await self._unary_unary(
+            "/ecommerce.order.v1.OrderService/GetOrder",
+            message,
+            GetOrderResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
     async def get_orders_for_account(
         self,
         message: "GetOrdersForAccountRequest",
@@ -321,7 +361,7 @@ class OrderServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "UpdateOrderStatusResponse":
         """
-        Moves an order to another status. ABORTED when the state machine has no such move.
+        Moves an order to another status; for administrators and for the payment service. ABORTED when the state machine has no such move.
         """
 
         return await self._unary_unary(
@@ -346,6 +386,14 @@ class OrderServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def get_order(self, message: "GetOrderRequest") -> "GetOrderResponse":
+        """
+        One order; the caller's own, or any for an administrator and for the payment service. NOT_FOUND also for an order of
+        someone else: ids are counted, and who asks is not told which exist.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def get_orders_for_account(self, message: "GetOrdersForAccountRequest") -> "GetOrdersForAccountResponse":
         """
         The orders of one account, newest first; the caller's own, or anyone's for an administrator.
@@ -362,7 +410,7 @@ class OrderServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def update_order_status(self, message: "UpdateOrderStatusRequest") -> "UpdateOrderStatusResponse":
         """
-        Moves an order to another status. ABORTED when the state machine has no such move.
+        Moves an order to another status; for administrators and for the payment service. ABORTED when the state machine has no such move.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -371,6 +419,12 @@ class OrderServiceBase(betterproto2_grpclib.ServiceBase):
         request = await stream.recv_message()
         assert request is not None
         response = await self.post_order(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_order(self, stream: "grpclib.server.Stream[GetOrderRequest, GetOrderResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_order(request)
         await stream.send_message(response)
 
     async def __rpc_get_orders_for_account(
@@ -404,6 +458,12 @@ class OrderServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 PostOrderRequest,
                 PostOrderResponse,
+            ),
+            "/ecommerce.order.v1.OrderService/GetOrder": grpclib.const.Handler(
+                self.__rpc_get_order,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetOrderRequest,
+                GetOrderResponse,
             ),
             "/ecommerce.order.v1.OrderService/GetOrdersForAccount": grpclib.const.Handler(
                 self.__rpc_get_orders_for_account,

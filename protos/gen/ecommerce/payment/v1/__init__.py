@@ -8,10 +8,17 @@ __all__ = (
     "CreateCheckoutSessionResponse",
     "CreateCustomerPortalSessionRequest",
     "CreateCustomerPortalSessionResponse",
+    "GetPaymentsForOrdersRequest",
+    "GetPaymentsForOrdersResponse",
+    "Payment",
     "PaymentServiceBase",
     "PaymentServiceStub",
+    "PaymentStatus",
+    "RefundPaymentRequest",
+    "RefundPaymentResponse",
 )
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +37,49 @@ _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
 
 
+class PaymentStatus(betterproto2.Enum):
+    UNSPECIFIED = 0
+
+    PROCESSING = 1
+    """
+    The provider works on it.
+    """
+
+    SUCCEEDED = 2
+
+    FAILED = 3
+
+    CANCELLED = 4
+
+    PARTIALLY_REFUNDED = 5
+
+    REFUNDED = 6
+
+    @classmethod
+    def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
+        return {
+            0: "PAYMENT_STATUS_UNSPECIFIED",
+            1: "PAYMENT_STATUS_PROCESSING",
+            2: "PAYMENT_STATUS_SUCCEEDED",
+            3: "PAYMENT_STATUS_FAILED",
+            4: "PAYMENT_STATUS_CANCELLED",
+            5: "PAYMENT_STATUS_PARTIALLY_REFUNDED",
+            6: "PAYMENT_STATUS_REFUNDED",
+        }
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        return {
+            "PAYMENT_STATUS_UNSPECIFIED": 0,
+            "PAYMENT_STATUS_PROCESSING": 1,
+            "PAYMENT_STATUS_SUCCEEDED": 2,
+            "PAYMENT_STATUS_FAILED": 3,
+            "PAYMENT_STATUS_CANCELLED": 4,
+            "PAYMENT_STATUS_PARTIALLY_REFUNDED": 5,
+            "PAYMENT_STATUS_REFUNDED": 6,
+        }
+
+
 @dataclass(eq=False, repr=False)
 class CreateCheckoutSessionRequest(betterproto2.Message):
     """
@@ -45,6 +95,12 @@ class CreateCheckoutSessionRequest(betterproto2.Message):
     redirect_url: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
     Where the provider sends the person afterwards; its host must be an allowed one.
+    """
+
+    origin: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    Where the caller reached the platform, such as "https://shop.example.com": the address of the sandbox's own pages
+    where no public address is set.
     """
 
 
@@ -69,6 +125,11 @@ class CreateCustomerPortalSessionRequest(betterproto2.Message):
 
     name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
 
+    origin: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    As in CreateCheckoutSessionRequest.
+    """
+
 
 default_message_pool.register_message(
     "ecommerce.payment.v1", "CreateCustomerPortalSessionRequest", CreateCustomerPortalSessionRequest
@@ -85,6 +146,102 @@ default_message_pool.register_message(
 )
 
 
+@dataclass(eq=False, repr=False)
+class GetPaymentsForOrdersRequest(betterproto2.Message):
+    order_ids: "list[int]" = betterproto2.field(1, betterproto2.TYPE_INT32, repeated=True)
+    """
+    At most 1,000.
+    """
+
+
+default_message_pool.register_message(
+    "ecommerce.payment.v1", "GetPaymentsForOrdersRequest", GetPaymentsForOrdersRequest
+)
+
+
+@dataclass(eq=False, repr=False)
+class GetPaymentsForOrdersResponse(betterproto2.Message):
+    payments: "list[Payment]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    Oldest first; none for an order of someone else.
+    """
+
+
+default_message_pool.register_message(
+    "ecommerce.payment.v1", "GetPaymentsForOrdersResponse", GetPaymentsForOrdersResponse
+)
+
+
+@dataclass(eq=False, repr=False)
+class Payment(betterproto2.Message):
+    """
+    One attempt to pay for an order, as far as it came to one.
+    """
+
+    id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    order_id: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+
+    account_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
+
+    provider: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    "sandbox", "dodo" or "stripe".
+    """
+
+    status: "PaymentStatus" = betterproto2.field(5, betterproto2.TYPE_ENUM, default_factory=lambda: PaymentStatus(0))
+
+    amount: "__money__v1__.Money | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
+
+    refunded: "__money__v1__.Money | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What was given back.
+    """
+
+    refunding: "__money__v1__.Money | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What is being given back: asked for, and not confirmed by the provider yet.
+    """
+
+    created_at: "datetime.datetime | None" = betterproto2.field(
+        9, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+
+
+default_message_pool.register_message("ecommerce.payment.v1", "Payment", Payment)
+
+
+@dataclass(eq=False, repr=False)
+class RefundPaymentRequest(betterproto2.Message):
+    payment_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    amount: "__money__v1__.Money | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Absent: all that is left.
+    """
+
+    reason: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    For the records, and for the provider.
+    """
+
+    idempotency_key: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    When not empty, a repeated request with the same key answers the first refund's payment and refunds nothing more.
+    """
+
+
+default_message_pool.register_message("ecommerce.payment.v1", "RefundPaymentRequest", RefundPaymentRequest)
+
+
+@dataclass(eq=False, repr=False)
+class RefundPaymentResponse(betterproto2.Message):
+    payment: "Payment | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+
+
+default_message_pool.register_message("ecommerce.payment.v1", "RefundPaymentResponse", RefundPaymentResponse)
+
+
 class PaymentServiceStub(betterproto2_grpclib.ServiceStub):
     async def create_checkout_session(
         self,
@@ -95,7 +252,8 @@ class PaymentServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "CreateCheckoutSessionResponse":
         """
-        Opens the provider's checkout page for an order of the caller.
+        Opens the provider's checkout page for an order of the caller, or answers the one that is open already.
+        ABORTED when the order is paid, refunded or cancelled; INVALID_ARGUMENT for a redirect URL that is not allowed.
         """
 
         return await self._unary_unary(
@@ -128,11 +286,58 @@ class PaymentServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def get_payments_for_orders(
+        self,
+        message: "GetPaymentsForOrdersRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetPaymentsForOrdersResponse":
+        """
+        The payments of many orders in one call; only those of the caller, or anyone's for an administrator.
+        """
+
+        return await self._unary_unary(
+            "/ecommerce.payment.v1.PaymentService/GetPaymentsForOrders",
+            message,
+            GetPaymentsForOrdersResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def refund_payment(
+        self,
+        message: "RefundPaymentRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "RefundPaymentResponse":
+        """
+        Gives money back. For administrators. ABORTED when there is nothing, or not as much, to be refunded.
+        """
+
+        return await self._unary_unary(
+            "/ecommerce.payment.v1.PaymentService/RefundPayment",
+            message,
+            RefundPaymentResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+
+from ....google import protobuf as ___google__protobuf__
+from ...money import v1 as __money__v1__
+
 
 class PaymentServiceBase(betterproto2_grpclib.ServiceBase):
     async def create_checkout_session(self, message: "CreateCheckoutSessionRequest") -> "CreateCheckoutSessionResponse":
         """
-        Opens the provider's checkout page for an order of the caller.
+        Opens the provider's checkout page for an order of the caller, or answers the one that is open already.
+        ABORTED when the order is paid, refunded or cancelled; INVALID_ARGUMENT for a redirect URL that is not allowed.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -142,6 +347,20 @@ class PaymentServiceBase(betterproto2_grpclib.ServiceBase):
     ) -> "CreateCustomerPortalSessionResponse":
         """
         Opens the provider's page where the caller sees past payments.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_payments_for_orders(self, message: "GetPaymentsForOrdersRequest") -> "GetPaymentsForOrdersResponse":
+        """
+        The payments of many orders in one call; only those of the caller, or anyone's for an administrator.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def refund_payment(self, message: "RefundPaymentRequest") -> "RefundPaymentResponse":
+        """
+        Gives money back. For administrators. ABORTED when there is nothing, or not as much, to be refunded.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -162,6 +381,22 @@ class PaymentServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.create_customer_portal_session(request)
         await stream.send_message(response)
 
+    async def __rpc_get_payments_for_orders(
+        self, stream: "grpclib.server.Stream[GetPaymentsForOrdersRequest, GetPaymentsForOrdersResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_payments_for_orders(request)
+        await stream.send_message(response)
+
+    async def __rpc_refund_payment(
+        self, stream: "grpclib.server.Stream[RefundPaymentRequest, RefundPaymentResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.refund_payment(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/ecommerce.payment.v1.PaymentService/CreateCheckoutSession": grpclib.const.Handler(
@@ -175,5 +410,17 @@ class PaymentServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 CreateCustomerPortalSessionRequest,
                 CreateCustomerPortalSessionResponse,
+            ),
+            "/ecommerce.payment.v1.PaymentService/GetPaymentsForOrders": grpclib.const.Handler(
+                self.__rpc_get_payments_for_orders,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetPaymentsForOrdersRequest,
+                GetPaymentsForOrdersResponse,
+            ),
+            "/ecommerce.payment.v1.PaymentService/RefundPayment": grpclib.const.Handler(
+                self.__rpc_refund_payment,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                RefundPaymentRequest,
+                RefundPaymentResponse,
             ),
         }
