@@ -101,6 +101,7 @@ def _addresses(platform: Platform) -> str:
     rows = {
         "GraphQL": platform.graphql_url,
         "Playground": f"{gateway}/playground",
+        "Webhook": f"http://127.0.0.1:{platform.layout.ports['payment-http']}/webhook/payment",
         "Administrator": f"{platform.administrator_email}, password in {platform.administrator_password_file}",
         "PostgreSQL": f"127.0.0.1:{postgres}, user postgres, password in {folder / 'postgres/password'}",
         "Kafka": stores.kafka.bootstrap_servers,

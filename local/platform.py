@@ -17,11 +17,12 @@ from secrets import token_hex
 from typing import Self
 
 from local import artifacts
+from local.credentials import administrator_password_file, credentials
 from local.datastores import PORTS, Datastores, Layout, started
 from local.ports import free_ports, require_free
 from local.processes import Process, all_at_once
 from local.progress import Report, silent
-from local.secrets import encryption_key, keep, token
+from local.secrets import keep, token
 from local.service_process import ServiceProcess
 from local.topology import NAMES, SERVICES, Addresses, environment, listeners, row_of
 
@@ -35,7 +36,8 @@ class Platform:
     """Datastores and services of one layout, started and stopped together.
 
     `instances` chooses what runs: names of services, and `gateway-2` for one more gateway (default: one of each).
-    `overrides` adds environment to a service by its name. `datastores` that already run are used and left running;
+    `overrides` adds environment to a service by its name, and to one instance by its own (`gateway-2`), which counts
+    more. `datastores` that already run are used and left running;
     the databases are then of new names, topics and indexes the shared ones. A port that the layout does not name is a
     free one.
     """
@@ -75,7 +77,7 @@ class Platform:
     @property
     def administrator_password_file(self) -> Path:
         """Where the administrator's password is kept."""
-        return self.layout.folder / "secrets/administrator-password"
+        return administrator_password_file(self.layout.folder)
 
     @property
     def administrator_password(self) -> str:
@@ -89,7 +91,10 @@ class Platform:
     def environment(self, instance: str) -> dict[str, str]:
         """Answer what an instance is given, overrides included, so that its other commands can be run beside it."""
         service = self._rows[instance]
-        return environment(service, instance, self._addresses()) | dict(self._overrides.get(service.name, {}))
+        given = environment(service, instance, self._addresses())
+        for name in (service.name, instance):
+            given |= self._overrides.get(name, {})
+        return given
 
     @property
     def processes(self) -> tuple[Process, ...]:
@@ -155,17 +160,12 @@ class Platform:
     def _addresses(self) -> Addresses:
         stores = self.datastores
         suffix = self._database_suffix
-        keys = keep(self.layout.folder / "secrets/key-encryption-key", encryption_key)
         return Addresses(
             ports=self.layout.ports,
             databases={r.name: stores.postgres.url(r.name + suffix) for r in self._rows.values() if r.database},
             kafka=stores.kafka.bootstrap_servers,
             elasticsearch=stores.elasticsearch.url,
-            credentials={
-                "KEY_ENCRYPTION_KEY": keys,
-                "ADMIN_EMAIL": self.administrator_email,
-                "ADMIN_PASSWORD": self.administrator_password,
-            },
+            credentials=credentials(self.layout.folder, self.administrator_email),
         )
 
     def _complete(self, layout: Layout) -> Layout:

@@ -27,3 +27,8 @@ def token() -> str:
 def encryption_key() -> str:
     """Answer 32 random bytes in URL-safe base64."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def webhook_secret() -> str:
+    """Answer a secret of 32 random bytes in the form of Standard Webhooks."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

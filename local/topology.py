@@ -12,17 +12,18 @@ class Service:
     """What one service is and needs.
 
     `calls` names the services whose addresses it is given; `http` says that it serves HTTP (its metrics on the same
-    port) instead of gRPC; `database` that it has one, with migrations; `signs_in` that it holds the credentials.
+    port) instead of gRPC; `web` is the port of an HTTP listener beside gRPC; `database` says that it has one, with
+    migrations.
     """
 
     name: str
     port: int
     calls: tuple[str, ...] = ()
     http: bool = False
+    web: int | None = None
     database: bool = False
     kafka: bool = True
     search: bool = False
-    signs_in: bool = False
 
     @property
     def module(self) -> str:
@@ -31,10 +32,11 @@ class Service:
 
 
 SERVICES = (
-    Service("account", 15051, database=True, kafka=False, signs_in=True),
+    Service("account", 15051, database=True, kafka=False),
     Service("product", 15052, calls=("account",), database=True, search=True),
     Service("order", 15053, calls=("account", "product"), database=True),
-    Service("gateway", 8080, calls=("account", "product", "order"), http=True),
+    Service("payment", 15054, calls=("account", "order"), web=8081, database=True),
+    Service("gateway", 8080, calls=("account", "product", "order", "payment"), http=True),
 )
 NAMES = tuple(row.name for row in SERVICES)
 METRICS = 100  # a gRPC service's metrics are this far above its own port
@@ -42,13 +44,16 @@ METRICS = 100  # a gRPC service's metrics are this far above its own port
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where everything is: ports on loopback by listener's name, and the datastores as the services see them."""
+    """Where everything is: ports on loopback by listener's name, and the datastores as the services see them.
+
+    `credentials` are the variables that only one service is given, by its name.
+    """
 
     ports: Mapping[str, int]
     databases: Mapping[str, str] = field(default_factory=dict)
     kafka: str = ""
     elasticsearch: str = ""
-    credentials: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def row_of(instance: str) -> Service:
@@ -61,6 +66,8 @@ def listeners(service: Service, instance: str) -> Iterator[tuple[str, int]]:
     yield instance, service.port
     if not service.http:
         yield f"{instance}-metrics", service.port + METRICS
+    if service.web:
+        yield f"{instance}-http", service.web
 
 
 def environment(service: Service, instance: str, at: Addresses) -> dict[str, str]:
@@ -73,9 +80,9 @@ def environment(service: Service, instance: str, at: Addresses) -> dict[str, str
         given["KAFKA_BOOTSTRAP_SERVERS"] = at.kafka
     if service.search:
         given["ELASTICSEARCH_URL"] = at.elasticsearch
-    if service.signs_in:
-        given |= at.credentials
-    return given
+    if service.web:
+        given |= _facing_buyers(service, instance, at)
+    return given | dict(at.credentials.get(service.name, {}))
 
 
 def _listening(service: Service, instance: str, at: Addresses) -> dict[str, str]:
@@ -85,3 +92,14 @@ def _listening(service: Service, instance: str, at: Addresses) -> dict[str, str]
         return {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": port, "COOKIE_SECURE": "false"}
     metrics = str(at.ports[f"{instance}-metrics"])
     return {"GRPC_HOST": "127.0.0.1", "GRPC_PORT": port, "METRICS_HOST": "127.0.0.1", "METRICS_PORT": metrics}
+
+
+def _facing_buyers(service: Service, instance: str, at: Addresses) -> dict[str, str]:
+    """Answer where its pages are: one address for all instances, as behind an ingress; and where they may lead back."""
+    return {
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(at.ports[f"{instance}-http"]),
+        "PUBLIC_URL": f"http://127.0.0.1:{at.ports[f'{service.name}-http']}",
+        "REDIRECT_HOSTS": "127.0.0.1,localhost",
+        "PAYMENT_PROVIDER": "sandbox",
+    }

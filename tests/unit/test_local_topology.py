@@ -7,10 +7,10 @@ from local.topology import NAMES, Addresses, environment, listeners, row_of
 PORTS = {name: port for instance in NAMES for name, port in listeners(row_of(instance), instance)}
 AT = Addresses(
     ports=PORTS,
-    databases={name: f"postgresql+asyncpg://127.0.0.1/{name}" for name in ("account", "product", "order")},
+    databases={name: f"postgresql+asyncpg://127.0.0.1/{name}" for name in ("account", "product", "order", "payment")},
     kafka="127.0.0.1:9092",
     elasticsearch="http://127.0.0.1:9200",
-    credentials={"KEY_ENCRYPTION_KEY": "secret"},
+    credentials={"account": {"KEY_ENCRYPTION_KEY": "secret"}, "payment": {"SERVICE_SECRET": "secret"}},
 )
 
 
@@ -18,7 +18,7 @@ def given(instance: str) -> dict[str, str]:
     return environment(row_of(instance), instance, AT)
 
 
-@pytest.mark.parametrize("name", ["account", "product", "order"])
+@pytest.mark.parametrize("name", ["account", "product", "order", "payment"])
 def test_a_grpc_service_listens_on_loopback_and_has_its_own_database(name: str) -> None:
     """Both of its listeners are on 127.0.0.1, and its database is named after it."""
     assert given(name) | {
@@ -30,13 +30,14 @@ def test_a_grpc_service_listens_on_loopback_and_has_its_own_database(name: str) 
     } == given(name)
 
 
-def test_only_account_gets_the_credentials() -> None:
-    """The key that encrypts the signing keys is nobody else's."""
-    assert [name for name in NAMES if "KEY_ENCRYPTION_KEY" in given(name)] == ["account"]
+@pytest.mark.parametrize(("variable", "owner"), [("KEY_ENCRYPTION_KEY", "account"), ("SERVICE_SECRET", "payment")])
+def test_only_its_owner_gets_a_secret(variable: str, owner: str) -> None:
+    """The key that encrypts the signing keys is nobody's but account's, and so is payment's secret its own."""
+    assert [name for name in NAMES if variable in given(name)] == [owner]
 
 
 def test_each_service_gets_the_addresses_of_those_it_calls() -> None:
-    """Product and order call account, order also product, and the gateway all three."""
+    """Product, order and payment call account; order also product, payment also order, and the gateway all four."""
     called = {
         name: {key.removesuffix("_ADDRESS").lower() for key in given(name) if key.endswith("_ADDRESS")}
         for name in NAMES
@@ -45,7 +46,8 @@ def test_each_service_gets_the_addresses_of_those_it_calls() -> None:
         "account": set(),
         "product": {"account"},
         "order": {"account", "product"},
-        "gateway": {"account", "product", "order"},
+        "payment": {"account", "order"},
+        "gateway": {"account", "product", "order", "payment"},
     }
 
 
@@ -59,6 +61,22 @@ def test_a_second_gateway_differs_in_its_port_alone() -> None:
     """`gateway-2` is the same row with another listener."""
     second = environment(row_of("gateway-2"), "gateway-2", Addresses({**PORTS, "gateway-2": 8082}, kafka=AT.kafka))
     assert second == given("gateway") | {"HTTP_PORT": "8082"}
+
+
+def test_payment_serves_http_beside_grpc_on_8081() -> None:
+    """Webhooks come to the contract's port, and buyers are sent back to this host alone."""
+    assert {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": "8081", "GRPC_PORT": str(PORTS["payment"])}.items() <= given(
+        "payment"
+    ).items()
+    assert given("payment")["REDIRECT_HOSTS"] == "127.0.0.1,localhost"
+
+
+def test_all_instances_of_payment_have_one_public_address() -> None:
+    """A page that one instance made a link to is at the same address as another's."""
+    ports = PORTS | {"payment-2": 20001, "payment-2-metrics": 20002, "payment-2-http": 20003}
+    second = environment(row_of("payment-2"), "payment-2", Addresses(ports, AT.databases))
+    assert second["HTTP_PORT"] == "20003"
+    assert second["PUBLIC_URL"] == given("payment")["PUBLIC_URL"] == "http://127.0.0.1:8081"
 
 
 def test_no_two_listeners_share_a_port() -> None:
