@@ -12,8 +12,9 @@ class ServiceRow:
     """What one service is and needs.
 
     `calls` names the services whose addresses it is given; `database`, `kafka` and `search` the datastores that it
-    uses; `currency` the fields of the currency that it reads; `signs_in` that it holds the credentials; `public` that
-    it is what clients reach.
+    uses; `currency` the fields of the currency that it reads; `signs_in` that it holds the credentials; `takes_money`
+    that it needs a payment provider; `public` that clients reach it; `cookies` that it gives them the cookie of a
+    sign-in.
     """
 
     name: str
@@ -23,7 +24,9 @@ class ServiceRow:
     search: bool = False
     currency: frozenset[str] = field(default_factory=frozenset)
     signs_in: bool = False
+    takes_money: bool = False
     public: bool = False
+    cookies: bool = False
 
     @property
     def datastores(self) -> tuple[str, ...]:
@@ -36,12 +39,14 @@ SERVICES: Final = (
     ServiceRow("account", database=True, signs_in=True),
     ServiceRow("product", calls=("account",), database=True, kafka=True, search=True, currency=frozenset({"code"})),
     ServiceRow("order", calls=("account", "product"), database=True, kafka=True),
+    ServiceRow("payment", calls=("account", "order"), database=True, kafka=True, takes_money=True, public=True),
     ServiceRow(
         "gateway",
-        calls=("account", "product", "order"),
+        calls=("account", "product", "order", "payment"),
         kafka=True,
         currency=frozenset({"code", "decimals"}),
         public=True,
+        cookies=True,
     ),
 )
 # In starting order.

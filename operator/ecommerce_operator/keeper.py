@@ -132,6 +132,9 @@ def _foreign(platform: Platform) -> list[_Foreign]:
     if not stores.elasticsearch.ours:
         readers = {row.name: "url" for row in SERVICES if row.search}
         found.append(_Foreign(stores.elasticsearch.external.secret_name, readers))
+    if platform.spec.payment.real:
+        name = platform.spec.payment.secret_name
+        found += [_Foreign(name, {"payment": key}) for key in ("api-key", "webhook-secrets")]
     return found
 
 
@@ -149,6 +152,8 @@ def _skipped(platform: Platform, names: SecretNames, given: str) -> frozenset[st
         skipped |= {names.superuser, *names.databases.values()}
     if platform.spec.administrator.secret_name and not given:
         skipped.add(names.administrator)
+    if platform.spec.payment.real:
+        skipped.add(names.payment_sandbox)
     return frozenset(skipped)
 
 
@@ -177,7 +182,9 @@ def _digests(
     read |= {"postgres": {names.superuser}, PROVISION_DIGEST: set(names.databases.values())}
     for row in SERVICES:
         if row.signs_in:
-            read[row.name] |= {names.encryption_key, names.administrator}
+            read[row.name] |= {names.encryption_key, names.administrator, names.service_secrets}
+        if row.takes_money:
+            read[row.name] |= {names.payment_identity, names.payment_sandbox}
     contents: dict[str, Content] = {**{name: value for name, value in foreign.items() if value}, **made}
     for one in _foreign(platform):
         for component in one.readers:

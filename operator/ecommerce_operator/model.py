@@ -125,6 +125,8 @@ class SecretNames:
     """The Secrets that the operator makes for a platform, by name; and Kafka's cluster id, which is no secret.
 
     `databases` holds one for each service that has a database (keys username, password, database, url).
+    `service_secrets` is what account knows other services by, `payment_identity` payment's part of it, and
+    `payment_sandbox` what the built-in provider signs its webhooks with.
     `elasticsearch_ca_key` is the key under which the Secret of an external Elasticsearch holds a certificate authority;
     empty where it holds none.
     """
@@ -133,6 +135,9 @@ class SecretNames:
     databases: Mapping[str, str]
     encryption_key: str
     administrator: str
+    service_secrets: str
+    payment_identity: str
+    payment_sandbox: str
     kafka_cluster_id: str
     elasticsearch_ca_key: str = ""
 
@@ -146,6 +151,9 @@ class SecretNames:
             databases={service: f"{platform}-{service}-database" for service in services},
             encryption_key=f"{platform}-encryption-key",
             administrator=f"{platform}-administrator",
+            service_secrets=f"{platform}-service-secrets",
+            payment_identity=f"{platform}-payment-identity",
+            payment_sandbox=f"{platform}-payment-sandbox",
             kafka_cluster_id=kafka_cluster_id,
             elasticsearch_ca_key=elasticsearch_ca_key,
         )

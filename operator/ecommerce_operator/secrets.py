@@ -48,6 +48,11 @@ def password(seed: bytes, purpose: str) -> str:
     return base64.urlsafe_b64encode(derive(seed, f"password/{purpose}", _PASSWORD_BYTES)).decode()
 
 
+def webhook_secret(seed: bytes) -> str:
+    """Answers what the built-in payment provider signs with, in the form of Standard Webhooks."""
+    return f"whsec_{base64.b64encode(derive(seed, 'payment-sandbox', 32)).decode()}"
+
+
 def kafka_cluster_id(seed: bytes) -> str:
     """Answers a cluster id in Kafka's form: 16 bytes in 22 characters, the first of them no hyphen."""
     text = base64.urlsafe_b64encode(derive(seed, "kafka-cluster-id", 16)).decode().rstrip("=")
@@ -56,11 +61,15 @@ def kafka_cluster_id(seed: bytes) -> str:
 
 def contents(seed: bytes, names: SecretNames, administrator: Administrator, given: str) -> dict[str, Content]:
     """Answers each Secret's content by its name; `given` is the administrator's own password, or empty."""
+    payment = password(seed, "service/payment")
     made: dict[str, Content] = {
         names.superuser: {"username": "postgres", "password": password(seed, "postgres")},
         names.encryption_key: {
             "key-encryption-key": base64.urlsafe_b64encode(derive(seed, "key-encryption-key", 32)).decode()
         },
+        names.service_secrets: {"service-secrets": f"payment:{payment}"},
+        names.payment_identity: {"service-secret": payment},
+        names.payment_sandbox: {"webhook-secrets": webhook_secret(seed)},
     }
     for service, name in names.databases.items():
         made[name] = _database(seed, service, names.superuser)

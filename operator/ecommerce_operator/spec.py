@@ -83,6 +83,21 @@ class Ingress(Part):
         return self.https or bool(self.tls_secret_name)
 
 
+class Payment(Part):
+    """Who takes the money, and where buyers may be sent back to; `secret_name` holds a real provider's keys."""
+
+    provider: Literal["Sandbox", "Dodo", "Stripe"] = "Sandbox"
+    mode: Literal["Test", "Live"] = "Test"
+    secret_name: str = ""
+    redirect_hosts: tuple[str, ...] = ()
+    public_url: str = ""
+
+    @property
+    def real(self) -> bool:
+        """Whether it is a company outside, and not the built-in sandbox."""
+        return self.provider != "Sandbox"
+
+
 class Amount(Part):
     """CPU and memory, as quantities."""
 
@@ -162,6 +177,7 @@ class Services(Part):
     account: Service = Service()
     product: Service = Service()
     order: Service = Service()
+    payment: Service = Service()
     gateway: Service = Service()
 
     def of(self, component: str) -> Service:
@@ -282,6 +298,7 @@ class Spec(Part):
     currency: Currency = Currency()
     administrator: Administrator = Administrator()
     ingress: Ingress = Ingress()
+    payment: Payment = Payment()
     services: Services = Services()
     datastores: Datastores = Datastores()
 

@@ -18,6 +18,9 @@ from ecommerce_operator.spec import Datastore, Elasticsearch, Ingress, Kafka, Pl
 # Above this a Java virtual machine cannot compress its references any more: a larger heap would hold less.
 LARGEST_HEAP: Final = 31 * 1024
 
+# The group of the annotations that ask for a certificate.
+CERTIFIER: Final = "cert-manager.io/"
+
 # The part of `digests` that belongs to the Job which makes databases: a service's new password must not restart the
 # server.
 PROVISION_DIGEST: Final = "postgres/provision"
@@ -118,9 +121,14 @@ def _needs(wish: Wish, row: ServiceRow) -> dict[str, Any]:
         told["currency"] = spec.currency.model_dump(include=set(row.currency))
     if row.signs_in:
         told["encryptionKey"] = {"secretName": wish.secrets.encryption_key}
+        told["serviceSecrets"] = {"secretName": wish.secrets.service_secrets}
         told["administrator"] = {"secretName": wish.secrets.administrator if spec.administrator.email else ""}
     if row.public:
-        told |= _entrance(spec.ingress)
+        told |= _entrance(spec.ingress, certified=row.cookies)
+    if row.cookies:
+        told["cookieSecure"] = spec.ingress.secure
+    if row.takes_money:
+        told |= _payment(wish)
     return told
 
 
@@ -149,16 +157,33 @@ def _external(wanted: Datastore) -> dict[str, str]:
     return {} if wanted.ours else {"secretName": wanted.external.secret_name}
 
 
-def _entrance(ingress: Ingress) -> dict[str, Any]:
-    shared = {"host": ingress.host, "annotations": dict(ingress.annotations)}
+def _entrance(ingress: Ingress, *, certified: bool) -> dict[str, Any]:
+    """A way in; cert-manager makes one certificate for one Ingress, so only who is `certified` asks for it."""
+    asked = {name: value for name, value in ingress.annotations.items() if certified or CERTIFIER not in name}
+    shared = {"host": ingress.host, "annotations": asked}
     return {
-        "cookieSecure": ingress.secure,
         "ingress": {"enabled": False}
         if ingress.type != "Ingress"
         else {"enabled": True, "className": ingress.class_name, "tlsSecretName": ingress.tls_secret_name, **shared},
         "httpRoute": {"enabled": False}
         if ingress.type != "HTTPRoute"
         else {"enabled": True, "tls": ingress.secure, "gateway": ingress.gateway.model_dump(by_alias=True), **shared},
+    }
+
+
+def _payment(wish: Wish) -> dict[str, Any]:
+    """Whom payment takes money through, and where buyers find it and may be sent back to."""
+    wanted, ingress = wish.platform.spec.payment, wish.platform.spec.ingress
+    host = "" if ingress.type == "None" else ingress.host
+    return {
+        "provider": {
+            "name": wanted.provider.lower(),
+            "mode": wanted.mode.lower(),
+            "secretName": wanted.secret_name if wanted.real else wish.secrets.payment_sandbox,
+        },
+        "serviceSecret": {"secretName": wish.secrets.payment_identity},
+        "redirectHosts": list(wanted.redirect_hosts),
+        "publicUrl": wanted.public_url or (host and f"{'https' if ingress.secure else 'http'}://{host}"),
     }
 
 

@@ -46,6 +46,10 @@ spec:
             - name: {{ .name }}
               containerPort: {{ .port }}
             {{- end }}
+            {{- with .own.web }}
+            - name: http
+              containerPort: {{ . }}
+            {{- end }}
           {{- include (printf "lib.probes.%s" .own.protocol) . | nindent 10 }}
           lifecycle:
             preStop:

@@ -25,6 +25,26 @@ spec:
     {{- end }}
 {{- end }}
 
+{{/* For proxies, not all of which can use a headless one. Takes what `lib.service` takes. */}}
+{{- define "lib.address.web" -}}
+{{- $of := list .root "server" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .root.Release.Name }}-web
+  namespace: {{ .root.Release.Namespace | quote }}
+  labels:
+    {{- include "lib.labels" $of | nindent 4 }}
+spec:
+  type: ClusterIP
+  selector:
+    {{- include "lib.selector" $of | nindent 4 }}
+  ports:
+    - name: http
+      port: {{ .own.web }}
+      targetPort: http
+{{- end }}
+
 {{/*
 One policy for all pods of the release: whatever is not named is refused, also to pods that only run a migration. Takes
 `root`, and `rules`: a list of the rules, ready to be used.
@@ -64,7 +84,7 @@ podSelector:
       values: {{ index . 2 | toJson }}
 {{- end }}
 
-{{/* The rules of a service: its own port for those who call it, its metrics for those who collect them. */}}
+{{/* The rules of a service: its own port for those who call it, its metrics for those who collect them, its pages for all. */}}
 {{- define "lib.service.rules" -}}
 {{- $root := .root -}}{{- $own := .own -}}
 rules:
@@ -84,5 +104,10 @@ rules:
       - port: {{ .port }}
         protocol: TCP
   {{- end }}
+  {{- end }}
+  {{- with $own.web }}
+  - ports:
+      - port: {{ . }}
+        protocol: TCP
   {{- end }}
 {{- end }}

@@ -3,6 +3,7 @@ Everything that a service consists of. Takes a list: the chart's context, and th
 
   protocol:    grpc or http: how it is probed, and whether its Service is headless
   callers:     names of the components that may call it; none means anybody
+  web:         a port for HTTP beside gRPC, open to anybody, with a Service of its own: <release>-web
   env:         the server's settings
   migration:   {env: its settings}; without it there is no migration
   volumes, mounts: what its pods have beside the image
@@ -17,6 +18,10 @@ Everything that a service consists of. Takes a list: the chart's context, and th
 {{ include "lib.serviceAccount" (list $root "server") }}
 ---
 {{ include "lib.address" $all }}
+{{- if $own.web }}
+---
+{{ include "lib.address.web" $all }}
+{{- end }}
 {{- if $root.Values.networkPolicy.enabled }}
 ---
 {{ include "lib.networkPolicy" (dict "root" $root "rules" (include "lib.service.rules" $all | fromYaml).rules) }}

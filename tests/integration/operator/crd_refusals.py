@@ -17,6 +17,10 @@ def _store(name: str, **fields: Any) -> dict[str, Any]:
     return {"datastores": {name: fields}}
 
 
+def _payment(**fields: Any) -> dict[str, Any]:
+    return {"payment": fields}
+
+
 def _toleration(**fields: Any) -> dict[str, Any]:
     return _service(tolerations=[fields])
 
@@ -66,6 +70,20 @@ _SPECS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "host with port": ({"ingress": {"host": "shop.example.com:8080"}}, "must be a DNS name in lower case"),
     "host in capitals": ({"ingress": {"host": "Shop.example.com"}}, "must be a DNS name in lower case"),
     "host as address": ({"ingress": {"host": "10.0.0.1"}}, "no IP address"),
+    "an unknown provider": ({"payment": {"provider": "PayPal"}}, 'supported values: "Sandbox", "Dodo", "Stripe"'),
+    "a provider without keys": (_payment(provider="Stripe", redirectHosts=["a.example"]), "needs secretName"),
+    "keys of the sandbox": (_payment(secretName="x"), "secretName is only read for a real provider"),
+    "a live sandbox": (_payment(mode="Live"), "mode is only read for provider Dodo"),
+    "nowhere to go back to": (_payment(provider="Dodo", secretName="x"), "where buyers may be sent back to"),
+    "a host that nothing leads to": (
+        _payment(provider="Dodo", secretName="x") | {"ingress": {"type": "None", "host": "shop.example.com"}},
+        "where buyers may be sent back to",
+    ),
+    "a host to go back to with scheme": (_payment(redirectHosts=["https://a.example"]), "must be a host name in lower"),
+    "every host": (_payment(redirectHosts=["*"]), "must be a host name in lower case"),
+    "the same host twice": (_payment(redirectHosts=["a.example", "a.example"]), "Duplicate value"),
+    "an address with a path": (_payment(publicUrl="https://a.example/"), "no slash at its end"),
+    "an address without scheme": (_payment(publicUrl="a.example"), "must be scheme and host"),
     "no replicas": (_service(replicas=0), "should be greater than or equal to 1"),
     "replicas and autoscaling": (_service(replicas=3, autoscaling={}), "take replicas away"),
     "autoscaling the wrong way": (
@@ -109,7 +127,15 @@ _SPECS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "a number where text belongs": (_store("postgres", settings={"max_connections": 5}), "must be of type string"),
     **{
         f"reserved {name}": (_env(name), f"{name} is set by the operator")
-        for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KEY_ENCRYPTION_KEY", "ACCOUNT_ADDRESS", "GRPC_PORT")
+        for name in (
+            "DATABASE_URL",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "KEY_ENCRYPTION_KEY",
+            "ACCOUNT_ADDRESS",
+            "GRPC_PORT",
+            "SERVICE_SECRET",
+            "PUBLIC_URL",
+        )
     },
 }
 SPECS: Final = [pytest.param(*case, id=name) for name, case in _SPECS.items()]
@@ -139,6 +165,11 @@ _CHANGES: Final[dict[str, tuple[dict[str, Any], dict[str, Any], str]]] = {
     "larger volume": ({}, _store("postgres", storage={"size": "16Gi"}), ""),
     "same size in other words": ({}, _store("postgres", storage={"size": "8192Mi"}), ""),
     "to external": ({}, _store("kafka", **_EXTERNAL), ""),
+    "another provider": (
+        {},
+        {"payment": {"provider": "Stripe", "secretName": "stripe"}, "ingress": {"host": "shop.example.com"}},
+        "",
+    ),
     "more standbys": (_store("postgres", mode="Managed"), _store("postgres", mode="Managed", replicas=3), ""),
     "everything else": (
         {},

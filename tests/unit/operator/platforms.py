@@ -14,7 +14,7 @@ CLUSTER_ID: Final = "AAAAAAAAAAAAAAAAAAAAAA"
 SETTINGS: Final = OperatorSettings(version="1.0.0")
 # A platform has many fields; a rendering of all of them takes a while on a busy machine.
 some = settings(max_examples=40, deadline=None)
-SERVICES: Final = ("account", "product", "order", "gateway")
+SERVICES: Final = ("account", "product", "order", "payment", "gateway")
 
 
 def platform(spec: Mapping[str, Any] | None = None, name: str = "shop", **metadata: Any) -> Platform:
@@ -98,6 +98,17 @@ _INGRESS: Final = st.one_of(
     st.just({"type": "HTTPRoute", "host": "shop.example.com", "gateway": {"name": "public"}, "https": True}),
     st.just({"type": "None"}),
 )
+_RETURNS: Final = st.lists(st.sampled_from(["shop.example.com", "*.example.com", "localhost"]), max_size=2, unique=True)
+_PAYMENT: Final = st.one_of(
+    _optional(
+        redirectHosts=_RETURNS, publicUrl=st.sampled_from(["", "https://shop.example.com", "http://localhost:8080"])
+    ),
+    st.builds(
+        lambda provider, hosts: {"secretName": "keys", "redirectHosts": ["a.example", *hosts]} | provider,
+        st.sampled_from([{"provider": "Stripe"}, {"provider": "Dodo", "mode": "Live"}, {"provider": "Dodo"}]),
+        _RETURNS,
+    ),
+)
 SPECS: Final = _optional(
     version=_TAGS,
     image=_optional(
@@ -110,6 +121,7 @@ SPECS: Final = _optional(
     currency=_optional(code=st.sampled_from(["USD", "JPY"]), decimals=st.integers(0, 4)),
     administrator=_optional(email=st.sampled_from(["", "ada@example.com"])),
     ingress=_INGRESS,
+    payment=_PAYMENT,
     services=_optional(**dict.fromkeys(SERVICES, _SERVICE)),
     datastores=_optional(
         postgres=_datastore(

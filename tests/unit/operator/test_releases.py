@@ -87,9 +87,9 @@ def test_the_same_wish_is_the_same(spec: dict[str, Any]) -> None:
 
 
 def test_a_small_shop() -> None:
-    """`spec: {}` is three datastores and four services, each a release with the platform's name before its own."""
+    """`spec: {}` is three datastores and five services, each a release with the platform's name before its own."""
     found = wished()
-    assert list(found) == ["postgres", "kafka", "elasticsearch", "account", "product", "order", "gateway"]
+    assert list(found) == ["postgres", "kafka", "elasticsearch", "account", "product", "order", "payment", "gateway"]
     assert [release.name for release in found.values()] == [f"shop-{name}" for name in found]
     assert [release.chart for release in found.values()] == list(found)
     assert not any(release.paused for release in found.values())
@@ -101,8 +101,14 @@ def test_who_waits_for_whom() -> None:
     assert found["account"].after == {"postgres"}
     assert found["product"].after == {"postgres", "kafka", "elasticsearch", "account"}
     assert found["order"].after == {"postgres", "kafka", "account", "product"}
-    assert found["gateway"].after == {"kafka", "account", "product", "order"}
-    assert {name for name, release in found.items() if release.requires} == {"account", "product", "order"}
+    assert found["payment"].after == {"postgres", "kafka", "account", "order"}
+    assert found["gateway"].after == {"kafka", "account", "product", "order", "payment"}
+    assert {name for name, release in found.items() if release.requires} == {
+        "account",
+        "product",
+        "order",
+        "payment",
+    }
     assert found["order"].requires == {"postgres"}
 
 
@@ -111,7 +117,7 @@ def test_external_datastores_are_nobodys_release() -> None:
     external = {"mode": "External", "external": {"secretName": "elsewhere"}}
     spec = {"datastores": dict.fromkeys(("postgres", "kafka", "elasticsearch"), external)}
     found = wished(spec)
-    assert list(found) == ["account", "product", "order", "gateway"]
+    assert list(found) == ["account", "product", "order", "payment", "gateway"]
     assert found["product"].requires == frozenset()
     assert found["product"].after == {"account"}
     values = found["product"].values
@@ -241,6 +247,53 @@ def test_the_way_in(ingress: dict[str, Any], enabled: set[str], secure: bool) ->
     assert {name for name in ("ingress", "httpRoute") if values[name]["enabled"]} == enabled
     assert values["cookieSecure"] is secure
     assert "ingress" not in wished()["order"].values
+    # What payment shows the world is found the same way; it gives nobody a cookie.
+    paying = wished({"ingress": ingress})["payment"].values
+    assert {name: paying[name] for name in ("ingress", "httpRoute")} == {
+        name: values[name] for name in ("ingress", "httpRoute")
+    }
+    assert "cookieSecure" not in paying
+
+
+def test_one_ingress_asks_for_the_certificate() -> None:
+    """cert-manager makes one certificate for one Ingress: the gateway's asks for it, payment's uses its Secret."""
+    annotations = {"cert-manager.io/cluster-issuer": "letsencrypt", "example.com/timeout": "10s"}
+    found = wished({"ingress": {"host": "a.example", "tlsSecretName": "tls", "annotations": annotations}})
+    assert found["gateway"].values["ingress"]["annotations"] == annotations
+    assert found["payment"].values["ingress"]["annotations"] == {"example.com/timeout": "10s"}
+    assert found["payment"].values["ingress"]["tlsSecretName"] == "tls"
+
+
+def test_the_sandbox_is_signed_for_by_the_operator() -> None:
+    """Without a provider of one's own there is the sandbox, whose secret and payment's own are the operator's."""
+    values = wished()["payment"].values
+    assert values["provider"] == {"name": "sandbox", "mode": "test", "secretName": "shop-payment-sandbox"}
+    assert values["serviceSecret"] == {"secretName": "shop-payment-identity"}
+    assert wished()["account"].values["serviceSecrets"] == {"secretName": "shop-service-secrets"}
+
+
+def test_a_real_provider_has_keys_of_its_own() -> None:
+    """The Secret that the resource names is the one that payment reads; nothing of the sandbox is left."""
+    payment = {"provider": "Dodo", "mode": "Live", "secretName": "dodo", "redirectHosts": ["shop.example.com"]}
+    values = wished({"payment": payment})["payment"].values
+    assert values["provider"] == {"name": "dodo", "mode": "live", "secretName": "dodo"}
+    assert values["redirectHosts"] == ["shop.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "url"),
+    [
+        ({}, ""),
+        ({"ingress": {"host": "a.example"}}, "http://a.example"),
+        ({"ingress": {"host": "a.example", "https": True}}, "https://a.example"),
+        ({"ingress": {"host": "a.example", "tlsSecretName": "tls"}}, "https://a.example"),
+        ({"ingress": {"type": "None", "host": "a.example"}}, ""),
+        ({"ingress": {"host": "a.example"}, "payment": {"publicUrl": "https://b.example"}}, "https://b.example"),
+    ],
+)
+def test_where_buyers_find_their_pages(spec: dict[str, Any], url: str) -> None:
+    """At the address that the resource says, else at its host; where it says neither, nobody knows beforehand."""
+    assert wished(spec)["payment"].values["publicUrl"] == url
 
 
 def test_scaling() -> None:

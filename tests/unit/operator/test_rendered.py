@@ -16,13 +16,14 @@ from tests.unit.operator.platforms import SETTINGS, secrets
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ROUTE = {"type": "HTTPRoute", "host": "shop.example.com", "https": True, "gateway": {"name": "public"}}
+STRIPE = {"provider": "Stripe", "secretName": "stripe", "redirectHosts": ["shop.example.com"]}
 
 
 def wishes() -> list[Any]:
     """The examples, and a platform behind a Gateway."""
     documents = ((path.stem, each) for path in sorted(EXAMPLES.glob("*.yaml")) for each in _documents(path))
     found = [pytest.param(each["spec"], id=name) for name, each in documents if each["kind"] == "EcommercePlatform"]
-    return [*found, pytest.param({"ingress": ROUTE}, id="HTTPRoute")]
+    return [*found, pytest.param({"ingress": ROUTE}, id="HTTPRoute"), pytest.param({"payment": STRIPE}, id="Stripe")]
 
 
 def _documents(path: Path) -> Iterator[dict[str, Any]]:

@@ -40,6 +40,24 @@ def test_cluster_ids_are_kafkas(seed: bytes) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{21}", secrets.kafka_cluster_id(seed))
 
 
+@given(SEEDS)
+def test_payment_is_known_by_its_own_secret(seed: bytes) -> None:
+    """What payment says who it is by is what account knows it by, and long enough that nobody guesses it."""
+    made = secrets.contents(seed, NAMES, Administrator(), "")
+    secret = made["shop-payment-identity"]["service-secret"]
+    assert made["shop-service-secrets"] == {"service-secrets": f"payment:{secret}"}
+    assert len(secret) >= 24
+    assert "," not in secret
+
+
+@given(SEEDS)
+def test_the_sandbox_signs_by_standard_webhooks(seed: bytes) -> None:
+    """Its secret has the scheme's prefix, and bytes of a length that the scheme allows."""
+    kept = secrets.contents(seed, NAMES, Administrator(), "")["shop-payment-sandbox"]["webhook-secrets"]
+    assert kept.startswith("whsec_")
+    assert 24 <= len(base64.b64decode(kept.removeprefix("whsec_"), validate=True)) <= 64
+
+
 def test_the_key_is_one_that_encrypts() -> None:
     """The key encryption key is 32 bytes in URL-safe base64."""
     made = secrets.contents(bytes(32), NAMES, Administrator(), "")["shop-encryption-key"]
