@@ -6,11 +6,16 @@ them again when a token names one that it does not know: at most once in `REFRES
 cannot be used to flood the account service. A new key is published before it signs, an old one stays published until
 the last token it signed has expired.
 
+Services of the platform have tokens, too, for what they do by themselves and on nobody's behalf. Such a token's
+subject is "service:<name>" and its role "service", it lives for minutes, and it opens only what asks for that service
+by name: everything that belongs to accounts refuses it.
+
 The list of algorithms is fixed to one. The verification key is never taken from the token, so `alg: none`, HMAC with
 a public key as the secret, and `jwk` or `jku` headers get nowhere.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -32,19 +37,28 @@ KEYS_LIFETIME: Final = 300.0
 MAX_TOKEN_LENGTH: Final = 4096
 # Seconds by which clocks of two hosts may differ.
 LEEWAY: Final = 10
+# Seconds that a service's token lives: no person types a password for it, so a new one costs nothing but a call.
+SERVICE_LIFETIME: Final = 600
 
-Role = Literal["customer", "administrator"]
+Role = Literal["customer", "administrator", "service"]
 # A public key as a JWK (RFC 7517): kty, crv, x, y and kid.
 PublicJwk = Mapping[str, str]
+
+_SERVICE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_SERVICE_SUBJECT: Final = "service:"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a verified token says the caller is; `token` is kept to be passed on."""
+    """Who a verified token says the caller is; `token` is kept to be passed on.
+
+    An account has no `service`; a service has the account id 0, which no account has.
+    """
 
     account_id: int
     role: Role
     token: str
+    service: str = ""
 
     @property
     def is_administrator(self) -> bool:
@@ -53,10 +67,11 @@ class Identity:
 
 
 def require_identity(caller: Identity | None) -> Identity:
-    """Answers the caller, or raises UnauthenticatedError when nobody is signed in."""
-    if caller is None:
-        raise UnauthenticatedError("Sign in first.")
-    return caller
+    """Answers the account that calls; raises UnauthenticatedError for nobody and ForbiddenError for a service."""
+    signed_in = _require_anyone(caller)
+    if signed_in.role == "service":
+        raise ForbiddenError("Only an account can do this.")
+    return signed_in
 
 
 def require_self_or_administrator(caller: Identity | None, account_id: int) -> Identity:
@@ -65,6 +80,25 @@ def require_self_or_administrator(caller: Identity | None, account_id: int) -> I
     if identity.account_id != account_id and not identity.is_administrator:
         raise ForbiddenError("This belongs to another account.")
     return identity
+
+
+def require_service_or_administrator(caller: Identity | None, service: str) -> Identity:
+    """Answers the caller if it is that service or an administrator; raises ForbiddenError otherwise."""
+    identity = _require_anyone(caller)
+    if not identity.is_administrator and (identity.role != "service" or identity.service != service):
+        raise ForbiddenError("Only an administrator can do this.")
+    return identity
+
+
+def _require_anyone(caller: Identity | None) -> Identity:
+    if caller is None:
+        raise UnauthenticatedError("Sign in first.")
+    return caller
+
+
+def is_service_name(name: str) -> bool:
+    """Answers whether a service of the platform can be called so."""
+    return _SERVICE_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -98,19 +132,27 @@ class Signer:
         self._clock = clock
 
     def sign(self, account_id: int, role: Role, token_id: str) -> tuple[str, int]:
-        """Answers the token and the POSIX time, in seconds, at which it expires."""
+        """Answers an account's token and the POSIX time, in seconds, at which it expires."""
+        return self._sign(str(account_id), role, token_id, self._policy.lifetime)
+
+    def sign_service(self, service: str, token_id: str) -> tuple[str, int]:
+        """Answers a service's token and when it expires, as `sign` does: never later than an account's would."""
+        return self._sign(
+            f"{_SERVICE_SUBJECT}{service}", "service", token_id, min(SERVICE_LIFETIME, self._policy.lifetime)
+        )
+
+    def _sign(self, subject: str, role: Role, token_id: str, lifetime: int) -> tuple[str, int]:
         now = int(self._clock())
-        expires = now + self._policy.lifetime
         claims = {
             "iss": self._policy.issuer,
             "aud": self._policy.audience,
-            "sub": str(account_id),
+            "sub": subject,
             "role": role,
             "jti": token_id,
             "iat": now,
-            "exp": expires,
+            "exp": now + lifetime,
         }
-        return jwt.encode(claims, self._pem, algorithm=ALGORITHM, headers={"kid": self._key_id}), expires
+        return jwt.encode(claims, self._pem, algorithm=ALGORITHM, headers={"kid": self._key_id}), now + lifetime
 
 
 class Verifier:
@@ -142,14 +184,7 @@ class Verifier:
         is unknown and the public keys cannot be had now.
         """
         key = await self._key(_key_id(token))
-        claims = self._claims(token, key)
-        try:
-            account_id, role = int(claims["sub"]), claims["role"]
-        except (KeyError, TypeError, ValueError):
-            raise UnauthenticatedError("The token is not valid.") from None
-        if role not in ("customer", "administrator") or account_id < 1:
-            raise UnauthenticatedError("The token is not valid.")
-        return Identity(account_id, role, token)
+        return _identity(self._claims(token, key), token)
 
     async def keys(self) -> list[PublicJwk]:
         """Answers the public keys, fetched anew when they are old; raises UnavailableError when there are none."""
@@ -205,6 +240,23 @@ class Verifier:
             self._keys = {key["kid"]: jwk.construct(dict(key), ALGORITHM) for key in keys}
             self._published = keys
             self._fetched_at = self._tried_at
+
+
+def _identity(claims: Mapping[str, Any], token: str) -> Identity:
+    """Reads who it is from verified claims; what does not fit together is nobody."""
+    subject, role = claims.get("sub"), claims.get("role")
+    if role == "service":
+        prefix, service = str(subject)[: len(_SERVICE_SUBJECT)], str(subject)[len(_SERVICE_SUBJECT) :]
+        if prefix != _SERVICE_SUBJECT or not is_service_name(service):
+            raise UnauthenticatedError("The token is not valid.")
+        return Identity(0, role, token, service)
+    try:
+        account_id = int(subject or "")
+    except (TypeError, ValueError):
+        account_id = 0
+    if role not in ("customer", "administrator") or account_id < 1:
+        raise UnauthenticatedError("The token is not valid.")
+    return Identity(account_id, role, token)
 
 
 def _key_id(token: str) -> str:

@@ -27,6 +27,7 @@ from services.account.passwords import Argon2Passwords
 from services.account.rotation import RotationRules
 from services.account.server import AccountServer
 from services.account.service import Accounts
+from services.account.service_sign_in import ServiceSignIn
 from services.account.settings import (
     AdministratorSettings,
     KeySettings,
@@ -70,7 +71,11 @@ async def _serving(settings: ServeSettings) -> None:
             await _first_reading(ring)
             server = rpc.Server(
                 settings.server,
-                AccountServer(Accounts(PostgresAccounts(store), passwords, ring, _now), ring),
+                AccountServer(
+                    Accounts(PostgresAccounts(store), passwords, ring, _now),
+                    ring,
+                    ServiceSignIn(settings.secrets_by_service, ring),
+                ),
                 verifier=Verifier(ring.public_keys, settings.token_policy),
                 readiness=partial(store.missing, _MIGRATIONS),
             )

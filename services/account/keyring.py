@@ -8,7 +8,7 @@ a key that has since been withdrawn could be among it.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -42,7 +42,7 @@ class KeyStore(Protocol):
 
 
 class KeyRing:
-    """The port `Tokens` of services.account.service, and the source of public keys. A loop with run and run_once."""
+    """The ports `Tokens` and `ServiceTokens`, and the source of public keys. A loop with run and run_once."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class KeyRing:
 
     async def issue(self, account_id: int, role: Role) -> tuple[str, datetime]:
         """Answers a token of the current key and when it expires; raises UnavailableError when there is no key."""
-        now = self._clock()
-        key = rotation.current(await self._fresh(), now)
-        if key is None:
-            raise UnavailableError("Nobody can be signed in now.")
-        signer = Signer(key.id, key.private_pem, self._policy, now.timestamp)
-        token, expires = signer.sign(account_id, role, self._ids())
-        return token, datetime.fromtimestamp(expires, now.tzinfo)
+        token, expires = (await self._signer()).sign(account_id, role, self._ids())
+        return token, datetime.fromtimestamp(expires, UTC)
+
+    async def issue_for_service(self, service: str) -> tuple[str, datetime]:
+        """Answers a service's token, as `issue` does an account's."""
+        token, expires = (await self._signer()).sign_service(service, self._ids())
+        return token, datetime.fromtimestamp(expires, UTC)
 
     async def public_keys(self) -> list[PublicJwk]:
         """Answers every public key whose tokens are accepted, or soon will be; raises UnavailableError."""
@@ -95,6 +95,13 @@ class KeyRing:
             except UnavailableError:
                 log.warning("signing keys not read", read_at=self._read_at)
             await first_of(READ_EVERY.total_seconds(), stop)
+
+    async def _signer(self) -> Signer:
+        now = self._clock()
+        key = rotation.current(await self._fresh(), now)
+        if key is None:
+            raise UnavailableError("Nobody can be signed in now.")
+        return Signer(key.id, key.private_pem, self._policy, now.timestamp)
 
     async def _fresh(self) -> list[SigningKey]:
         """Answers the keys in memory; reads them first when that was too long ago, once for all who wait."""

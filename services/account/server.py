@@ -4,14 +4,16 @@ from protos.gen.ecommerce.account import v1 as account_v1
 from services import rpc
 from services.account.keyring import KeyRing
 from services.account.service import Account, Accounts, Session
+from services.account.service_sign_in import ServiceSignIn
 
 
 class AccountServer(account_v1.AccountServiceBase):
     """Answers each call as whoever its verified token says is calling."""
 
-    def __init__(self, accounts: Accounts, ring: KeyRing) -> None:
+    def __init__(self, accounts: Accounts, ring: KeyRing, services: ServiceSignIn) -> None:
         self._accounts = accounts
         self._ring = ring
+        self._services = services
 
     async def register(self, message: account_v1.RegisterRequest) -> account_v1.RegisterResponse:
         """Creates an account and signs it in."""
@@ -42,6 +44,13 @@ class AccountServer(account_v1.AccountServiceBase):
         return account_v1.GetPublicKeysResponse(
             keys=[account_v1.PublicKey(key_id=key["kid"], x=key["x"], y=key["y"]) for key in keys]
         )
+
+    async def issue_service_token(
+        self, message: account_v1.IssueServiceTokenRequest
+    ) -> account_v1.IssueServiceTokenResponse:
+        """Signs in a service of the platform."""
+        token, expires_at = await self._services.sign_in(message.service, message.secret)
+        return account_v1.IssueServiceTokenResponse(token=token, expires_at=expires_at)
 
 
 def _account_message(account: Account) -> account_v1.Account:

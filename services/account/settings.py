@@ -7,9 +7,10 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.account.encryption import KeyCipher
+from services.account.service_sign_in import MIN_SECRET
 from services.database import DatabaseSettings
 from services.rpc import GrpcSettings
-from services.tokens import TokenPolicy, TokenSettings
+from services.tokens import TokenPolicy, TokenSettings, is_service_name
 
 
 class AdministratorSettings(BaseSettings):
@@ -68,5 +69,39 @@ class HashingSettings(BaseSettings):
     hashing_waiting: int = Field(default_factory=lambda given: 64 * given["hashing_threads"], ge=0)
 
 
-class ServeSettings(KeySettings, HashingSettings, GrpcSettings):
+class ServiceSecretSettings(BaseSettings):
+    """By which secrets services of the platform sign in; without any, none can."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    # Such as "payment:<secret>"; several are separated by commas, also of one service while one follows another.
+    service_secrets: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
+
+    @field_validator("service_secrets", mode="before")
+    @classmethod
+    def _separated(cls, value: str) -> list[str]:
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("service_secrets")
+    @classmethod
+    def _usable(cls, value: list[SecretStr]) -> list[SecretStr]:
+        for pair in value:
+            service, _, secret = pair.get_secret_value().partition(":")
+            if not is_service_name(service):
+                raise ValueError("Each begins with the name of a service and a colon.")
+            if len(secret) < MIN_SECRET:
+                raise ValueError(f"Each has at least {MIN_SECRET} characters after the colon.")
+        return value
+
+    @property
+    def secrets_by_service(self) -> dict[str, list[str]]:
+        """The secrets that are accepted from each service."""
+        secrets: dict[str, list[str]] = {}
+        for pair in self.service_secrets:
+            service, _, secret = pair.get_secret_value().partition(":")
+            secrets.setdefault(service, []).append(secret)
+        return secrets
+
+
+class ServeSettings(KeySettings, HashingSettings, ServiceSecretSettings, GrpcSettings):
     """What `serve` needs."""

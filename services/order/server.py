@@ -18,6 +18,10 @@ class OrderServer(order_v1.OrderServiceBase):
         order = await self._service.place(rpc.caller(), items, message.idempotency_key)
         return order_v1.PostOrderResponse(order=order_message(order))
 
+    async def get_order(self, message: order_v1.GetOrderRequest) -> order_v1.GetOrderResponse:
+        """Answers one order."""
+        return order_v1.GetOrderResponse(order=order_message(await self._service.order(rpc.caller(), message.id)))
+
     async def get_orders_for_account(
         self, message: order_v1.GetOrdersForAccountRequest
     ) -> order_v1.GetOrdersForAccountResponse:

@@ -7,14 +7,22 @@ answered from what it kept.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from services.errors import ConflictError, ForbiddenError
+from services.errors import ConflictError, NotFoundError
 from services.order import basket
 from services.order.domain import Draft, IdempotencyKey, Item, KeyedOrder, Order, Product
 from services.order.paging import check_accounts, check_page
 from services.order.status import OrderStatus
-from services.tokens import Identity, require_identity, require_self_or_administrator
+from services.tokens import (
+    Identity,
+    require_identity,
+    require_self_or_administrator,
+    require_service_or_administrator,
+)
+
+# Whoever takes the money says how an order stands.
+_PAYMENT: Final = "payment"
 
 
 class Catalogue(Protocol):
@@ -35,6 +43,9 @@ class Store(Protocol):
 
         Where the account has used the key before, nothing is written and the order of that time is answered.
         """
+
+    async def get(self, order_id: int) -> Order | None:
+        """Answers the order as it is now, or None when there is none."""
 
     async def page(self, account_ids: Sequence[int], skip: int, take: int) -> Mapping[int, Sequence[Order]]:
         """Answers for each account its orders, newest first, without the first `skip`, at most `take` of them.
@@ -71,6 +82,18 @@ class OrderService:
             kept = await self._store.add(basket.price(account_id, merged, products), key)
         return _require_same_request(kept, key)
 
+    async def order(self, caller: Identity | None, order_id: int) -> Order:
+        """Answers one order: the caller's own, or any for an administrator and for the payment service.
+
+        Raises NotFoundError also for an order of someone else: ids are counted, and who asks is not told which exist.
+        """
+        sees_all = caller is not None and (caller.is_administrator or caller.service == _PAYMENT)
+        account_id = None if sees_all else require_identity(caller).account_id
+        order = await self._store.get(order_id)
+        if order is None or account_id not in (None, order.account_id):
+            raise NotFoundError(f"There is no order {order_id}.")
+        return order
+
     async def orders_for_account(self, caller: Identity | None, account_id: int, skip: int, take: int) -> list[Order]:
         """Answers a page of one account's orders, newest first: the caller's own, or any for an administrator."""
         pages = await self.orders_for_accounts(caller, [account_id], skip, take)
@@ -94,11 +117,10 @@ class OrderService:
     async def change_status(self, caller: Identity | None, order_id: int, wanted: OrderStatus) -> Order:
         """Moves an order to another status; the status it has already is answered without an event.
 
-        Raises ForbiddenError unless the caller is an administrator, NotFoundError, and ConflictError when the state
-        machine has no such move.
+        Raises ForbiddenError unless the caller is an administrator or the payment service, NotFoundError, and
+        ConflictError when the state machine has no such move.
         """
-        if not require_identity(caller).is_administrator:
-            raise ForbiddenError("Only an administrator may change the status of an order.")
+        require_service_or_administrator(caller, _PAYMENT)
         return await self._store.change_status(order_id, wanted)
 
 

@@ -40,8 +40,10 @@ PAGE: Final = select(_newest).select_from(_each).join(_newest, true()).order_by(
 BY_KEY: Final = select(_orders).where(
     _orders.c.account_id == bindparam("account_id"), _orders.c.idempotency_key == bindparam("key")
 )
+# order_id.
+BY_ID: Final = select(_orders).where(_orders.c.id == bindparam("order_id"))
 # order_id. Whoever else wants to change the order waits until this transaction has ended.
-LOCKED: Final = select(_orders).where(_orders.c.id == bindparam("order_id")).with_for_update()
+LOCKED: Final = BY_ID.with_for_update()
 # order_ids.
 LINES: Final = (
     select(

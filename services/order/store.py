@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -50,6 +50,11 @@ class PostgresStore:
             await outbox.stage(session, *self._announcer.placed(placed))
         self._committed()
         return KeyedOrder(placed, key.fingerprint if key else None)
+
+    async def get(self, order_id: int) -> Order | None:
+        """Answers the order as it is now, or None when there is none."""
+        async with self._database.session() as session:
+            return await _one(await session.connection(), statements.BY_ID, {"order_id": order_id})
 
     async def page(self, account_ids: Sequence[int], skip: int, take: int) -> Mapping[int, Sequence[Order]]:
         """Answers for each account its orders, newest first, without the first `skip`, at most `take` of them.
@@ -110,9 +115,16 @@ async def _first(connection: AsyncConnection, account_id: int, key: IdempotencyK
 
 
 async def _locked(connection: AsyncConnection, order_id: int) -> Order:
-    row = (await connection.execute(statements.LOCKED, {"order_id": order_id})).one_or_none()
-    if row is None:
+    order = await _one(connection, statements.LOCKED, {"order_id": order_id})
+    if order is None:
         raise NotFoundError(f"There is no order {order_id}.")
+    return order
+
+
+async def _one(connection: AsyncConnection, statement: Select[Any], values: Mapping[str, Any]) -> Order | None:
+    row = (await connection.execute(statement, values)).one_or_none()
+    if row is None:
+        return None
     (order,) = await _with_lines(connection, [row])
     return order
 

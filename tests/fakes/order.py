@@ -76,6 +76,9 @@ class FakeStore:
         self._committed()
         return KeyedOrder(order, key.fingerprint if key else None)
 
+    async def get(self, order_id: int) -> Order | None:
+        return self._orders.get(order_id)
+
     async def page(self, account_ids: Sequence[int], skip: int, take: int) -> Mapping[int, Sequence[Order]]:
         newest = sorted(self._orders.values(), key=lambda order: order.id, reverse=True)
         pages = {
