@@ -40,7 +40,11 @@ class _Foreign:
     """A Secret that somebody else looks after, and who reads which keys of it."""
 
     name: str
-    readers: Mapping[str, str]
+    readers: Mapping[str, tuple[str, ...]]
+
+    def lacks(self, content: Content) -> bool:
+        """Whether a key that somebody reads is not there, or empty."""
+        return not all(content.get(key) for keys in self.readers.values() for key in keys)
 
 
 class Keeper:
@@ -57,7 +61,7 @@ class Keeper:
         seed = await self._seed(memory, writing=writing)
         if seed is None:
             return Secrets(SecretNames.of(platform.name, databases(), ""))
-        foreign = {one.name: await self._read(memory, one.name) for one in _foreign(platform)}
+        foreign = {one.name: await self._read(memory, one) for one in _foreign(platform)}
         names = _names(platform, secrets.kafka_cluster_id(seed), foreign)
         administrator = platform.spec.administrator
         given = (foreign.get(administrator.secret_name) or {}).get("password", "")
@@ -105,36 +109,37 @@ class Keeper:
         for name, content in wished.items():
             await memory.applier.ensure(secrets.secret_manifest(name, content, memory.owner))
 
-    async def _read(self, memory: Memory, name: str) -> Content | None:
+    async def _read(self, memory: Memory, wanted: _Foreign) -> Content | None:
         """Answers a Secret that is not ours; None where there is none."""
-        now, place = self._clock(), f"secret/{name}"
+        now, place = self._clock(), f"secret/{wanted.name}"
         known = memory.looked.get(place)
         if known is None or known.until < now:
-            secret = await self._cluster.get(Key(SECRET, memory.namespace, name))
-            # Looked for again soon while it is not there: somebody is about to make it.
-            known = Looked(now + (LOOKED if secret else LOOKED / 6), secret and secrets.content_of(secret))
+            secret = await self._cluster.get(Key(SECRET, memory.namespace, wanted.name))
+            content = secret and secrets.content_of(secret)
+            # Looked for again soon while it is not there, or not complete: somebody is about to make it.
+            whole = content is not None and not wanted.lacks(content)
+            known = Looked(now + (LOOKED if whole else LOOKED / 6), content)
             memory.looked[place] = known
         found: Content | None = known.value
         return found
 
 
 def _foreign(platform: Platform) -> list[_Foreign]:
-    """Answers the Secrets that the resource names, with their readers: component → key that must be in it."""
+    """Answers the Secrets that the resource names, with their readers: component → keys that must be in it."""
     stores, services = platform.spec.datastores, databases()
     found = []
     if platform.spec.administrator.email and platform.spec.administrator.secret_name:
-        found.append(_Foreign(platform.spec.administrator.secret_name, {"account": "password"}))
+        found.append(_Foreign(platform.spec.administrator.secret_name, {"account": ("password",)}))
     if not stores.postgres.ours:
-        found.append(_Foreign(stores.postgres.external.secret_name, {service: service for service in services}))
+        found.append(_Foreign(stores.postgres.external.secret_name, {service: (service,) for service in services}))
     if not stores.kafka.ours:
-        readers = {row.name: "bootstrap-servers" for row in SERVICES if row.kafka}
+        readers = {row.name: ("bootstrap-servers",) for row in SERVICES if row.kafka}
         found.append(_Foreign(stores.kafka.external.secret_name, readers))
     if not stores.elasticsearch.ours:
-        readers = {row.name: "url" for row in SERVICES if row.search}
+        readers = {row.name: ("url",) for row in SERVICES if row.search}
         found.append(_Foreign(stores.elasticsearch.external.secret_name, readers))
     if platform.spec.payment.real:
-        name = platform.spec.payment.secret_name
-        found += [_Foreign(name, {"payment": key}) for key in ("api-key", "webhook-secrets")]
+        found.append(_Foreign(platform.spec.payment.secret_name, {"payment": ("api-key", "webhook-secrets")}))
     return found
 
 
@@ -161,11 +166,12 @@ def _missing(platform: Platform, foreign: Mapping[str, Content | None]) -> dict[
     missing = {}
     for one in _foreign(platform):
         content = foreign[one.name]
-        for component, key in one.readers.items():
+        for component, keys in one.readers.items():
+            absent = [key for key in keys if not (content or {}).get(key)]
             if content is None:
                 missing[component] = f"There is no Secret {one.name} in the namespace {platform.namespace}."
-            elif not content.get(key):
-                missing[component] = f"The Secret {one.name} has no key {key}."
+            elif absent:
+                missing[component] = f"The Secret {one.name} has no key {' and no key '.join(absent)}."
     return missing
 
 

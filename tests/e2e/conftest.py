@@ -25,7 +25,7 @@ _FAILED = pytest.StashKey[bool]()
 _NAMESPACES = ("e2e-shop", "e2e-twin", "e2e-brief")
 _TWO = {"replicas": 2}
 # Two pods of each service: one may be killed without anybody noticing.
-SHOP = {"services": {"account": _TWO, "product": _TWO, "order": _TWO, "gateway": _TWO}}
+SHOP = {"services": {"account": _TWO, "product": _TWO, "order": _TWO, "payment": _TWO, "gateway": _TWO}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

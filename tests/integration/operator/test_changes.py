@@ -119,7 +119,7 @@ async def test_values_that_a_chart_refuses_are_told(
     await world.apply({"services": {"order": {"replicas": 3}}})
 
     async def settled() -> bool:
-        return (await world.status()).get("componentsReady") == "6/7"
+        return (await world.status()).get("componentsReady") == "7/8"
 
     await until("all but one are ready", settled)
     assert "replicas" in (await world.component("order"))["message"]
@@ -129,15 +129,17 @@ async def test_values_that_a_chart_refuses_are_told(
 
 
 async def test_a_kind_that_the_cluster_does_not_know_is_told(operator: Operator, world: World) -> None:
-    """An HTTPRoute where there is no Gateway API fails the gateway alone, with a message, until it is corrected."""
+    """An HTTPRoute where there is no Gateway API fails what the world reaches alone, until it is corrected."""
     route = {"ingress": {"type": "HTTPRoute", "host": "shop.example.com", "gateway": {"name": "public"}}}
     await world.apply(route)
 
     async def settled() -> bool:
-        return (await world.status()).get("componentsReady") == "6/7"
+        return (await world.status()).get("componentsReady") == "6/8"
 
-    await until("all but the gateway are ready", settled)
-    assert not (await world.component("gateway"))["ready"]
+    await until("all but two are ready", settled)
+    for name in ("payment", "gateway"):
+        line = await world.component(name)
+        assert (name, line["ready"], "cluster does not know" in line["message"]) == (name, False, True)
     await world.ready(await generation_of(world, {}))
     assert operator.running
 
@@ -150,11 +152,32 @@ async def test_a_secret_that_a_resource_names_is_waited_for(operator: Operator, 
         return "bought" in (await world.component("account")).get("message", "")
 
     await until("the missing Secret is named", told)
-    urls = {name: f"postgresql://{name}:secret@db.example.com/{name}" for name in ("account", "product", "order")}
+    urls = {
+        name: f"postgresql://{name}:secret@db.example.com/{name}" for name in ("account", "product", "order", "payment")
+    }
     await world.create("Secret", {"metadata": {"name": "bought"}, "stringData": urls})
     status = await world.ready()
-    assert status["componentsReady"] == "6/6"
+    assert status["componentsReady"] == "7/7"
     assert "shop-account-database" not in await world.names("Secret")
+    assert operator.running
+
+
+async def test_a_providers_keys_are_waited_for(operator: Operator, world: World) -> None:
+    """A real provider's Secret is named where it or one of its keys is missing; its pods roll when a key changes."""
+    hosts = {"redirectHosts": ["shop.example.com"]}
+    await world.apply({"payment": {"provider": "Stripe", "secretName": "stripe", **hosts}})
+
+    async def told(words: str) -> bool:
+        return words in (await world.component("payment")).get("message", "")
+
+    await until("the missing Secret is named", lambda: told("no Secret stripe"))
+    await world.create("Secret", {"metadata": {"name": "stripe"}, "stringData": {"api-key": "sk_test_0"}})
+    await until("the missing key is named", lambda: told("webhook-secrets"))
+    keys = {"stringData": {"webhook-secrets": "whsec_0"}}
+    await world.patch("Secret", "stripe", keys)
+    status = await world.ready()
+    assert status["componentsReady"] == "8/8"
+    assert "shop-payment-sandbox" not in await world.names("Secret")
     assert operator.running
 
 

@@ -13,11 +13,14 @@ _GIVEN: Final = {
     "kafka": {"bootstrapServers": "shop-kafka:9092"},
     "elasticsearch": {"url": "http://shop-elasticsearch:9200"},
     "encryptionKey": {"secretName": "shop-encryption-key"},
+    "serviceSecret": {"secretName": "shop-payment-identity"},
+    "provider": {"secretName": "shop-payment-sandbox"},
 }
 _NEEDS: Final = {
     "account": ("database", "encryptionKey"),
     "product": ("database", "kafka", "elasticsearch"),
     "order": ("database", "kafka"),
+    "payment": ("database", "kafka", "serviceSecret", "provider"),
     "gateway": ("kafka",),
 }
 
@@ -58,8 +61,34 @@ _COMMON: Final[dict[str, Values]] = {
     "no policy": {"networkPolicy": {"enabled": False}},
     "alone": {"platform": ""},
 }
+# What those have to cope with that the world comes in to.
+_WAYS: Final[dict[str, Values]] = {
+    "an Ingress": {"ingress": {"enabled": True}},
+    "an Ingress with TLS": {
+        "ingress": {
+            "enabled": True,
+            "className": "contour",
+            "host": "shop.example.com",
+            "tlsSecretName": "shop-tls",
+            "annotations": {"example.com/timeout": "10s"},
+        }
+    },
+    "an HTTPRoute": {"httpRoute": {"enabled": True, "gateway": {"name": "shop"}}},
+    "an HTTPRoute with TLS": {
+        "httpRoute": {
+            "enabled": True,
+            "host": "*.example.com",
+            "tls": True,
+            "gateway": {"name": "shop", "namespace": "gateways", "sectionName": "https"},
+            "annotations": {"example.com/timeout": "10s"},
+        }
+    },
+}
 _OWN: Final[dict[str, dict[str, Values]]] = {
-    "account": {"an administrator": {"administrator": {"secretName": "shop-administrator"}}},
+    "account": {
+        "an administrator": {"administrator": {"secretName": "shop-administrator"}},
+        "other services": {"serviceSecrets": {"secretName": "shop-service-secrets"}},
+    },
     "product": {
         "datastores by Secrets": {
             "kafka": {"bootstrapServers": "", "secretName": "kafka"},
@@ -68,27 +97,18 @@ _OWN: Final[dict[str, dict[str, Values]]] = {
         "no metrics": {"networkPolicy": {"metricsFrom": []}},
     },
     "order": {"Kafka by a Secret": {"kafka": {"bootstrapServers": "", "secretName": "kafka"}}},
+    "payment": {
+        **_WAYS,
+        "Stripe": {"provider": {"name": "stripe", "secretName": "stripe"}, "redirectHosts": ["shop.example.com"]},
+        "Dodo": {
+            "provider": {"name": "dodo", "mode": "live", "secretName": "dodo"},
+            "redirectHosts": ["*.example.com", "localhost"],
+            "publicUrl": "https://shop.example.com",
+            "ingress": {"enabled": True},
+        },
+    },
     "gateway": {
-        "an Ingress": {"ingress": {"enabled": True}},
-        "an Ingress with TLS": {
-            "ingress": {
-                "enabled": True,
-                "className": "contour",
-                "host": "shop.example.com",
-                "tlsSecretName": "shop-tls",
-                "annotations": {"example.com/timeout": "10s"},
-            }
-        },
-        "an HTTPRoute": {"httpRoute": {"enabled": True, "gateway": {"name": "shop"}}},
-        "an HTTPRoute with TLS": {
-            "httpRoute": {
-                "enabled": True,
-                "host": "*.example.com",
-                "tls": True,
-                "gateway": {"name": "shop", "namespace": "gateways", "sectionName": "https"},
-                "annotations": {"example.com/timeout": "10s"},
-            }
-        },
+        **_WAYS,
         "called by other sites": {"corsOrigins": ["https://a.example.com", "http://b.example.com:8080"]},
     },
 }

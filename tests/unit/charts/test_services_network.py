@@ -17,6 +17,12 @@ SHOP = {"kubernetes.io/metadata.name": "shop"}
 # What the gateway serves, for the world and for those inside the cluster.
 PUBLIC = ["/graphql", "/playground", "/.well-known/jwks.json", *PLAYGROUND_FILES]
 INTERNAL = ["/metrics", "/readyz", "/healthz", "/", "/graphql/x", "/graphqlx", "/playgroundx", "/.well-known"]
+# What payment serves, by provider.
+WEBHOOK = ["/webhook/payment"]
+PAGES = ["/checkout/token", "/checkout/style.css", "/portal/token"]
+
+
+facing = pytest.mark.parametrize("service", ["gateway", "payment"])
 
 
 def labels(service: str, kind: str = "Deployment") -> dict[str, str]:
@@ -116,7 +122,7 @@ def test_no_policy_when_none_is_wanted(service: str) -> None:
 
 
 def _leads_in(objects: list[Object], path: str) -> bool:
-    """Whether a request for a path reaches the gateway, by the rules of Ingress or HTTPRoute."""
+    """Whether a request for a path reaches the service, by the rules of Ingress or HTTPRoute."""
     matches = [
         (each["pathType"], each["path"])
         for ingress in of_kind(objects, "Ingress")
@@ -138,32 +144,59 @@ def test_what_the_world_reaches(way: str) -> None:
     assert [path for path in INTERNAL if _leads_in(objects, path)] == []
 
 
-def test_the_ways_in_lead_to_the_service() -> None:
-    """Ingress and HTTPRoute name the gateway's Service and a port that it has."""
-    service = only(rendered("gateway"), "Service")
-    ingress = only(rendered("gateway", {"ingress": {"enabled": True}}), "Ingress")
+@pytest.mark.parametrize("way", ["an Ingress", "an HTTPRoute"])
+@pytest.mark.parametrize(
+    ("provider", "reached", "hidden"),
+    [({}, [*WEBHOOK, *PAGES], []), ({"provider": {"name": "stripe"}, "redirectHosts": ["a.b"]}, WEBHOOK, PAGES)],
+    ids=["sandbox", "stripe"],
+)
+def test_what_the_world_reaches_of_payment(
+    way: str, provider: Mapping[str, Any], reached: list[str], hidden: list[str]
+) -> None:
+    """Webhooks, and the sandbox's pages where it is the provider; no metrics and no probes."""
+    objects = rendered("payment", examples.choices("payment")[way], provider)
+    assert [path for path in reached if not _leads_in(objects, path)] == []
+    assert [path for path in [*hidden, *INTERNAL, "/webhook", "/checkouts"] if _leads_in(objects, path)] == []
+
+
+def test_anybody_may_come_to_payments_pages() -> None:
+    """The port of pages and webhooks is open to whatever proxy brings buyers in; gRPC is not, nor are metrics."""
+    policy = only(rendered("payment"), "NetworkPolicy")
+    proxy = {"app": "proxy"}, {"kubernetes.io/metadata.name": "ingress"}
+    assert [port for port in (8080, 8081, 9090) if admits(policy, proxy[0], port, proxy[1])] == [8081]
+
+
+@facing
+def test_the_ways_in_lead_to_the_service(service: str) -> None:
+    """Ingress and HTTPRoute name a Service with an address of its own and a port that it has."""
+    (found,) = (each for each in of_kind(rendered(service), "Service") if "clusterIP" not in each["spec"])
+    ingress = only(rendered(service, {"ingress": {"enabled": True}}), "Ingress")
     for each in ingress["spec"]["rules"][0]["http"]["paths"]:
-        assert each["backend"]["service"] == {"name": service["metadata"]["name"], "port": {"name": "http"}}
-    route = only(rendered("gateway", examples.choices("gateway")["an HTTPRoute"]), "HTTPRoute")
-    backend = {"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}
-    assert route["spec"]["rules"][0]["backendRefs"] == [backend]
+        assert each["backend"]["service"] == {"name": found["metadata"]["name"], "port": {"name": "http"}}
+    route = only(rendered(service, examples.choices(service)["an HTTPRoute"]), "HTTPRoute")
+    (port,) = found["spec"]["ports"]
+    assert route["spec"]["rules"][0]["backendRefs"] == [{"name": found["metadata"]["name"], "port": port["port"]}]
+    opened = only(rendered(service), "Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert {"name": port["targetPort"], "containerPort": port["port"]} in opened
 
 
-def test_host_and_certificate() -> None:
+@facing
+def test_host_and_certificate(service: str) -> None:
     """A host without TLS, with TLS, and none at all."""
-    choices = examples.choices("gateway")
-    spec = only(rendered("gateway", choices["an Ingress with TLS"]), "Ingress")["spec"]
+    choices = examples.choices(service)
+    spec = only(rendered(service, choices["an Ingress with TLS"]), "Ingress")["spec"]
     assert spec["tls"] == [{"hosts": ["shop.example.com"], "secretName": "shop-tls"}]
     assert (spec["rules"][0]["host"], spec["ingressClassName"]) == ("shop.example.com", "contour")
-    spec = only(rendered("gateway", choices["an Ingress"]), "Ingress")["spec"]
+    spec = only(rendered(service, choices["an Ingress"]), "Ingress")["spec"]
     assert "tls" not in spec
     assert "host" not in spec["rules"][0]
     assert "ingressClassName" not in spec
 
 
-def test_no_way_in_unless_wanted() -> None:
-    """By default the gateway is reached from inside the cluster only."""
-    objects = rendered("gateway")
+@facing
+def test_no_way_in_unless_wanted(service: str) -> None:
+    """By default it is reached from inside the cluster only."""
+    objects = rendered(service)
     assert not of_kind(objects, "Ingress")
     assert not of_kind(objects, "HTTPRoute")
 

@@ -74,12 +74,12 @@ def test_no_credentials_of_the_cluster(objects: list[Object]) -> None:
 
 
 def test_everything_is_called_as_its_release(service: str, objects: list[Object]) -> None:
-    """Objects have the release's name and namespace and the platform's labels; only a Job's name says more."""
+    """Objects have the release's name, namespace and labels; only a Job's name and a second Service's say more."""
     for each in objects:
         metadata = each["metadata"]
         assert metadata["namespace"] == "shop"
         assert metadata["name"].startswith(f"shop-{service}")
-        assert metadata["name"] == f"shop-{service}" or each["kind"] == "Job"
+        assert metadata["name"] in (f"shop-{service}", f"shop-{service}-web") or each["kind"] == "Job"
         assert (
             metadata["labels"]
             | {
@@ -115,7 +115,7 @@ def test_selectors_never_change(service: str, objects: list[Object]) -> None:
     later = rendered(service, NEW_VERSION, {"replicas": 3, "platform": "other"})
     selector = only(objects, "Deployment")["spec"]["selector"]["matchLabels"]
     assert only(later, "Deployment")["spec"]["selector"]["matchLabels"] == selector
-    assert only(later, "Service")["spec"]["selector"] == only(objects, "Service")["spec"]["selector"] == selector
+    assert all(each["spec"]["selector"] == selector for each in of_kind([*objects, *later], "Service"))
     assert only(later, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
     for each in (objects, later):
         for name, template in pod_templates(each).items():
@@ -163,8 +163,13 @@ def test_the_image_that_runs(image: dict[str, str], reference: str) -> None:
 
 
 def test_a_service_keeps_its_kind_of_address(objects: list[Object], service: str) -> None:
-    """Services of gRPC are headless, so that clients see every replica; the gateway has one address for all."""
-    spec = only(objects, "Service")["spec"]
+    """Services of gRPC are headless, so that clients see every replica; the gateway has one address for all.
+
+    Payment's pages have such an address, too, beside its gRPC.
+    """
+    specs = {each["metadata"]["name"]: each["spec"] for each in of_kind(objects, "Service")}
+    spec = specs.pop(f"shop-{service}")
     assert spec.get("clusterIP") == (None if service == "gateway" else "None")
     assert spec["ports"][0]["port"] == 8080
-    assert len(of_kind(objects, "Service")) == 1
+    pages = {name: (each.get("clusterIP"), each["ports"][0]["port"]) for name, each in specs.items()}
+    assert pages == ({"shop-payment-web": (None, 8081)} if service == "payment" else {})

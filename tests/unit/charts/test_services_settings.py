@@ -1,5 +1,6 @@
 """The services' charts: what their pods are told is what the services read, and wrong values are explained."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from services.account import settings as account
 from services.database import DatabaseSettings
 from services.gateway.__main__ import Settings as GatewaySettings
 from services.order import settings as order
+from services.payment import settings as payment
 from services.product import settings as product
 from services.telemetry import TelemetrySettings
 from tests.unit.charts import examples
@@ -28,6 +30,8 @@ READ: Mapping[tuple[str, str], tuple[type[BaseSettings], ...]] = {
     ("product", "migrate"): (product.IndexSettings, TelemetrySettings),
     ("order", "serve"): (order.ServeSettings, TelemetrySettings),
     ("order", "migrate"): (DatabaseSettings, TelemetrySettings),
+    ("payment", "serve"): (payment.ServeSettings, TelemetrySettings),
+    ("payment", "migrate"): (DatabaseSettings, TelemetrySettings),
     ("gateway", "serve"): (GatewaySettings,),
 }
 # What the Secrets of a platform hold, by key.
@@ -38,6 +42,10 @@ SECRETS = {
     "email": "admin@example.com",
     "password": "correct horse",
     "name": "Ada",
+    "service-secret": "a secret of more than 24 characters",
+    "service-secrets": "payment:a secret of more than 24 characters",
+    "webhook-secrets": f"whsec_{base64.b64encode(bytes(32)).decode()}",
+    "api-key": "sk_test_0",
 }
 
 
@@ -125,7 +133,7 @@ def test_no_secret_is_written_into_an_object(service: str) -> None:
     for container in programs(service, "as little as needed").values():
         for each in container["env"]:
             assert "value" in each or "secretKeyRef" in each["valueFrom"] or "resourceFieldRef" in each["valueFrom"]
-            assert not re.search("PASSWORD|KEY|DATABASE", each["name"]) or "value" not in each
+            assert not re.search("PASSWORD|KEY|DATABASE|SECRET", each["name"]) or "value" not in each
 
 
 def test_the_administrator_is_made_by_the_migration() -> None:
@@ -145,6 +153,10 @@ MISSING = [
     ("product", {"elasticsearch": {"url": ""}}, "product needs Elasticsearch: set elasticsearch.url"),
     ("product", {"elasticsearch": {"caSecretKey": "ca.crt"}}, "set elasticsearch.secretName to that Secret, too."),
     ("order", {"addresses": {"product": ""}}, "order calls product: set addresses.product to its address, host:port."),
+    ("payment", {"provider": {"secretName": ""}}, "set provider.secretName to the name of the Secret with the keys"),
+    ("payment", {"provider": {"name": "stripe"}}, "set redirectHosts to the hosts that buyers may be sent back to"),
+    ("payment", {"serviceSecret": {"secretName": ""}}, "set serviceSecret.secretName to the name of the Secret"),
+    ("payment", {"httpRoute": {"enabled": True}}, "set httpRoute.gateway.name to its name"),
     ("gateway", {"addresses": {"order": ""}}, "gateway calls order: set addresses.order to its address, host:port."),
     ("gateway", {"ingress": {"enabled": True, "tlsSecretName": "t"}}, "set ingress.host to that host's name, too."),
     ("gateway", {"httpRoute": {"enabled": True}}, "set httpRoute.gateway.name to its name"),
@@ -194,6 +206,9 @@ def test_a_wrong_value_is_named(changes: Mapping[str, Any], message: str) -> Non
         ("gateway", {"corsOrigins": ["*"]}, "/corsOrigins/0"),
         ("gateway", {"ingress": {"host": "https://shop.example.com"}}, "/ingress/host"),
         ("gateway", {"addresses": {"account": "shop-account"}}, "/addresses/account"),
+        ("payment", {"provider": {"name": "Stripe"}}, "/provider/name"),
+        ("payment", {"redirectHosts": ["https://shop.example.com"]}, "/redirectHosts/0"),
+        ("payment", {"publicUrl": "https://shop.example.com/"}, "/publicUrl"),
         ("order", {"kafka": {"bootstrapServers": "kafka"}}, "/kafka/bootstrapServers"),
         ("product", {"elasticsearch": {"url": "shop-elasticsearch:9200"}}, "/elasticsearch/url"),
     ],
