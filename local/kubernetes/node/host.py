@@ -12,6 +12,7 @@ from local.errors import StartFailedError
 from local.kubernetes import addons
 from local.kubernetes.node import cgroups, control, lifecycle, locks, pause, preflight
 from local.kubernetes.node.layout import Layout, Record, state_directory
+from local.kubernetes.node.processes import is_ending
 from local.kubernetes.tools import tool
 from local.progress import Report, silent
 
@@ -52,8 +53,11 @@ class Node:
 
     @property
     def running(self) -> bool:
-        """Whether the node's first process is there."""
-        return locks.is_held(self.layout.lock)
+        """Whether the node is there, and not just answering for a last moment after its keeper was killed."""
+        if not locks.is_held(self.layout.lock):
+            return False
+        record = Record.read(self.layout.record)
+        return record is None or not (is_ending(record.keeper) or is_ending(record.init))
 
     def up(self) -> None:
         """Start the node unless it runs, and wait until it is ready.
@@ -125,9 +129,10 @@ class Node:
         while self.running and monotonic() < deadline:
             with suppress(StartFailedError):  # its supervisor is still to come, or was killed
                 for answer in self._ask({"verb": "follow"}, deadline - monotonic()):
-                    if "ready" in answer:
+                    if "ready" in answer and self.running:  # an answer may be a dying node's last
                         return True
-                    self._report(answer["line"])
+                    if "line" in answer:
+                        self._report(answer["line"])
             sleep(_AGAIN)
         return False
 

@@ -159,14 +159,21 @@ def _supervisor(space: str) -> int:
 
 
 def test_up_begins_anew_on_what_a_dead_node_left(tmp_path: Path) -> None:
-    """After the machine's end (here: the keeper's) a cluster starts without the old one's objects."""
+    """After the machine's end (here: the keeper's) a cluster starts without the old one's objects.
+
+    So it does while the old one is still dying, and answers for a last moment, and after its end.
+    """
     node = Node(tmp_path / "state")
     node.up()
     try:
-        kubectl = Kubectl(node)
-        kubectl("create", "namespace", "old")
-        os.kill(record_of(node).keeper, signal.SIGKILL)
-        node.up()
-        assert "old" not in kubectl("get", "namespaces")
+        for await_end in (False, True):
+            Kubectl(node)("create", "namespace", "old")
+            keeper = psutil.Process(record_of(node).keeper)
+            keeper.kill()
+            if await_end:
+                keeper.wait(WITHIN)
+            node.up()
+            assert record_of(node).keeper != keeper.pid
+            assert "old" not in Kubectl(node)("get", "namespaces")
     finally:
         node.down()

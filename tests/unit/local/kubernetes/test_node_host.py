@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import tarfile
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from local.errors import AlreadyRunningError, StartFailedError, ToolMissingError
 from local.kubernetes.node import Node, archives, lifecycle, locks, network, preflight
 from local.kubernetes.node.layout import PODS, SERVICES, Layout, Record
+from local.kubernetes.node.processes import is_ending
 
 LINK_NAME_LIMIT = 15  # IFNAMSIZ of Linux, without the final zero
 
@@ -118,3 +122,32 @@ def test_an_archive_holds_one_program_that_nobody_special_runs(tmp_path: Path) -
     with tarfile.open(fileobj=io.BytesIO(content["layer.tar"])) as layer:
         (entry,) = layer.getmembers()
     assert (entry.name, entry.mode) == ("echo", 0o755)
+
+
+def test_a_killed_process_is_ending_from_the_moment_of_the_signal() -> None:
+    """It counts as gone before the kernel has ended it, as a zombie, and after that; a stopped one is there."""
+    for _ in range(50):
+        with subprocess.Popen(["/bin/sleep", "60"]) as child:
+            assert not is_ending(child.pid)
+            child.send_signal(signal.SIGSTOP)
+            assert not is_ending(child.pid)
+            child.kill()
+            assert is_ending(child.pid)
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            assert is_ending(child.pid)
+        assert is_ending(child.pid)
+
+
+@pytest.mark.parametrize("killed", ["keeper", "init"])
+def test_a_node_whose_processes_are_dying_does_not_run(tmp_path: Path, killed: str) -> None:
+    """Its lock may still be held for a moment: a process that is on its way out holds it until the end."""
+    node = Node(tmp_path)
+    with node.layout.lock.open("a") as lock, subprocess.Popen(["/bin/sleep", "60"]) as dying:
+        assert locks.take(lock)
+        assert node.running
+        processes = {"keeper": os.getpid(), "init": os.getpid(), killed: dying.pid}
+        Record(**processes, host="10.123.0.1", address="10.123.0.2").write(node.layout.record)
+        assert node.running
+        dying.kill()
+        assert not node.running
+        assert node.status() is None
