@@ -179,3 +179,117 @@ class Delivery:
     id: str
     type: str
     facts: tuple[Fact, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What became of a delivery, or of facts that were asked for."""
+
+    APPLIED = "applied"
+    # Its id was seen before: nothing was done.
+    DUPLICATE = "duplicate"
+    # It tells nothing that concerns payments.
+    IGNORED = "ignored"
+    # It is about a session or payment that is not ours, or not known yet.
+    UNMATCHED = "unmatched"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Money: whole minor units of a currency (ISO 4217)."""
+
+    minor_units: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One attempt to pay for an order, as it is shown.
+
+    `refunded_minor` was given back; `refunding_minor` is asked for and not confirmed by the provider yet.
+    """
+
+    id: str
+    order_id: int
+    account_id: int
+    provider: str
+    status: PaymentStatus
+    amount_minor: int
+    currency: str
+    refunded_minor: int
+    refunding_minor: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutSession:
+    """One page on which an order can be paid; `url` and `provider_session_id` are empty while it is OPENING."""
+
+    id: str
+    order_id: int
+    status: CheckoutStatus
+    redirect_url: str
+    expires_at: datetime
+    email: str
+    name: str
+    provider_products: dict[str, str]
+    provider_session_id: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BegunCheckout:
+    """The order's live session; with `replaced`, the provider's id of the page that it takes the place of."""
+
+    session: CheckoutSession
+    customer: Customer
+    replaced: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueSession:
+    """A session about which the provider is to be asked, or which is to be closed there."""
+
+    session_id: str
+    provider_session_id: str
+    status: CheckoutStatus
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """A step of an order that the order service is to be told; `attempts` have failed so far."""
+
+    id: int
+    order_id: int
+    status: OrderStatus
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundJob:
+    """A refund that is to be carried out; `attempts` have failed so far."""
+
+    request: RefundRequest
+    payment_id: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListingJob:
+    """A product whose newest version is to be brought to the provider, or taken off its list when `deleted`."""
+
+    listing: Listing
+    provider_product_id: str
+    deleted: bool
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits to be told or carried out, and since when (None: nothing waits)."""
+
+    order_updates: int
+    refunds: int
+    listings: int
+    oldest_order_update: datetime | None
+    oldest_refund: datetime | None

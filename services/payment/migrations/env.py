@@ -1,0 +1,6 @@
+"""Alembic runs this; what it does is the same for every service."""  # noqa: INP001 Alembic reads it as a file
+
+from services import migration
+from services.payment.models import OrderPaymentRecord
+
+migration.run_migrations(OrderPaymentRecord.metadata)
