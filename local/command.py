@@ -15,6 +15,7 @@ from time import monotonic
 from local import running
 from local.datastores import Layout
 from local.errors import LocalError
+from local.exits import exit_code
 from local.platform import USUAL_PORTS, Platform
 from local.ports import holder
 from local.processes import Process
@@ -32,13 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer the exit code."""
     options = _parser().parse_args(arguments)
     act: Callable[[argparse.Namespace], int] = options.act
-    try:
-        return act(options)
-    except LocalError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(lambda: act(options))
 
 
 def up(options: argparse.Namespace) -> int:

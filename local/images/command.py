@@ -8,11 +8,11 @@ prune   removes what no image of now needs; the next build begins with more to d
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from time import monotonic
 
 from local.errors import LocalError
+from local.exits import exit_code
 from local.images.building import Built, build, kept_names, push
 from local.images.carriers import REGISTRY
 from local.images.engines import ENGINES, engine
@@ -25,12 +25,7 @@ from local.progress import to_terminal
 def main() -> int:
     """Do what the command line asks for; answer the exit status."""
     options = _parser().parse_args()
-    try:
-        _COMMANDS[options.command](options)
-    except LocalError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return exit_code(lambda: _COMMANDS[options.command](options))
 
 
 def _parser() -> argparse.ArgumentParser:

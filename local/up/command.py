@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from local.cache import locked
-from local.errors import LocalError
+from local.exits import exit_code
 from local.progress import to_terminal as say
 from local.up import images, installing, preflight, waiting
 from local.up.clusters import Cluster, Given, Where, chosen, made_here
@@ -24,14 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer the exit code."""
     options = _parser().parse_args(arguments)
     act: Callable[[argparse.Namespace], int] = options.act
-    try:
-        return act(options)
-    except LocalError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        say("\nInterrupted. `make up` goes on from here; `make down` removes what was made")
-        return 130
+    return exit_code(
+        lambda: act(options), "Interrupted. `make up` goes on from here; `make down` removes what was made"
+    )
 
 
 def up(options: argparse.Namespace) -> int:

@@ -1,12 +1,11 @@
 """The command line of the node."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
-from local.errors import LocalError
+from local.exits import exit_code
 from local.kubernetes.node.host import Node
 from local.progress import to_terminal as say
 
@@ -15,13 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer the exit code."""
     options = _parser().parse_args(arguments)
     act: Callable[[Node, argparse.Namespace], int] = options.act
-    try:
-        return act(Node(options.state, say), options)
-    except LocalError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(lambda: act(Node(options.state, say), options))
 
 
 def up(node: Node, _: argparse.Namespace) -> int:
