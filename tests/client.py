@@ -77,3 +77,13 @@ class GraphQL:
     async def close(self) -> None:
         """Closes its connections."""
         await self._client.aclose()
+
+
+async def all_orders(ask: GraphQL, token: str) -> set[int]:
+    """Answers the ids of every order of the token's account, read a page at a time."""
+    ids: set[int] = set()
+    while True:
+        (account,) = (await ask(OWN_ORDERS, {"p": {"skip": len(ids), "take": 100}}, token))["accounts"]
+        if not account["orders"]:
+            return ids
+        ids |= {order["id"] for order in account["orders"]}

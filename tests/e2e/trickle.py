@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.client import CREATE_ORDER, CREATE_PRODUCT, OWN_ORDERS, PRODUCT_BY_ID
+from tests.client import CREATE_ORDER, CREATE_PRODUCT, PRODUCT_BY_ID, all_orders
 from tests.e2e.platforms import Entrance, Platform, a_name
 
 PACE = 0.1  # seconds between two rounds; each is a read, an order, and now and then a new product
@@ -71,7 +71,7 @@ class Trickle:
     async def lost(self) -> str:
         """Answers which acknowledged writes are not there; empty where all are."""
         ask = self.platform.gateway()
-        there = await _all_orders(ask, self._token)
+        there = await all_orders(ask, self._token)
         lost = [f"order {number}" for number in self.orders if number not in there]
         absent = [each for each in self.products if not (await ask(PRODUCT_BY_ID, {"id": each}))["product"]]
         lost += [f"product {each}" for each in absent]
@@ -138,13 +138,3 @@ def _product(number: int) -> dict[str, Any]:
 
 def _explains(fault: float, failure: Failure, within: float) -> bool:
     return failure.began <= fault + within and failure.ended >= fault
-
-
-async def _all_orders(ask: Entrance, token: str) -> set[int]:
-    """Reads every order of the token's account, a page at a time."""
-    ids: set[int] = set()
-    while True:
-        (account,) = (await ask(OWN_ORDERS, {"p": {"skip": len(ids), "take": 100}}, token))["accounts"]
-        if not account["orders"]:
-            return ids
-        ids |= {order["id"] for order in account["orders"]}

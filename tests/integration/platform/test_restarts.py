@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from local.platform import Platform
-from tests.client import CREATE_ORDER, CREATE_PRODUCT, OWN_ORDERS, PRODUCT_BY_ID, SEARCH, UPDATE_PRODUCT, GraphQL
+from tests.client import CREATE_ORDER, CREATE_PRODUCT, PRODUCT_BY_ID, SEARCH, UPDATE_PRODUCT, GraphQL, all_orders
 from tests.integration.platform.events import read_topic
 from tests.integration.platform.trickle import Trickle
 
@@ -26,16 +26,6 @@ async def _searchable(ask: GraphQL, name: str, product_id: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _all_orders(ask: GraphQL, token: str) -> set[int]:
-    """Reads every order of the token's account, a page at a time."""
-    ids: set[int] = set()
-    while True:
-        (account,) = (await ask(OWN_ORDERS, {"p": {"skip": len(ids), "take": 100}}, token))["accounts"]
-        if not account["orders"]:
-            return ids
-        ids |= {order["id"] for order in account["orders"]}
-
-
 @pytest.mark.timeout(600)
 async def test_datastores_restarted_under_a_trickle(platform: Platform, ask: GraphQL) -> None:
     """Each datastore killed and started again in turn: clear errors, all heals by itself, every acknowledged write is there."""  # noqa: E501
@@ -53,7 +43,7 @@ async def test_datastores_restarted_under_a_trickle(platform: Platform, ask: Gra
     assert not trickle.faults
     assert {code for codes in trickle.codes.values() for code in codes} <= {"UNAVAILABLE"}
     assert pids == {name: platform.service(name).pid for name in pids}
-    assert await _all_orders(ask, token) >= set(trickle.orders)
+    assert await all_orders(ask, token) >= set(trickle.orders)
     for product_id in trickle.products:
         (product,) = (await ask(PRODUCT_BY_ID, {"id": product_id}))["product"]
         await _searchable(ask, product["name"], product_id)
