@@ -10,7 +10,7 @@ from local.progress import to_terminal
 from tests.integration.kubernetes.cluster import Kubectl, echo_image, namespace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A running node with the tests' image and namespace."""
     node = Node(tmp_path_factory.mktemp("node") / "state", to_terminal)
@@ -26,6 +26,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         node.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kubectl(node: Node) -> Kubectl:
     return Kubectl(node)
