@@ -79,12 +79,12 @@ class ServiceSecretSettings(BaseSettings):
 
     @field_validator("service_secrets", mode="before")
     @classmethod
-    def _separated(cls, value: str) -> list[str]:
+    def _pairs_separated(cls, value: str) -> list[str]:
         return [part.strip() for part in value.split(",") if part.strip()]
 
     @field_validator("service_secrets")
     @classmethod
-    def _usable(cls, value: list[SecretStr]) -> list[SecretStr]:
+    def _pairs_usable(cls, value: list[SecretStr]) -> list[SecretStr]:
         for pair in value:
             service, _, secret = pair.get_secret_value().partition(":")
             if not is_service_name(service):
