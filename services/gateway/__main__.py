@@ -25,6 +25,7 @@ from services.gateway.identity import Cookies, SignIns
 from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
 from services.gateway.money import Currency
+from services.gateway.payments import PaymentsClient
 from services.gateway.schema import SCHEMA
 from services.gateway.serving import HttpServer, HttpSettings
 from services.gateway.workers import Workers, end_with_parent
@@ -32,6 +33,8 @@ from services.publisher import Publisher
 from services.tokens import TokenSettings, Verifier
 
 SCHEMA_FILE: Final = Path(__file__).parent / "schema.graphql"
+# While payment is away people go on looking, filling baskets and placing orders, and pay for them later.
+_CAN_DO_WITHOUT: Final = frozenset({"payment"})
 _LIMITS: Final = Limits()
 _HTTP: Final = HttpSettings()
 
@@ -42,6 +45,7 @@ class Settings(telemetry.TelemetrySettings, TokenSettings):
     account_address: str
     product_address: str
     order_address: str
+    payment_address: str
     kafka_bootstrap_servers: str
 
     http_host: str = _HTTP.host
@@ -103,7 +107,12 @@ class Settings(telemetry.TelemetrySettings, TokenSettings):
     @property
     def addresses(self) -> dict[str, str]:
         """Where each service behind the gateway is."""
-        return {"account": self.account_address, "product": self.product_address, "order": self.order_address}
+        return {
+            "account": self.account_address,
+            "product": self.product_address,
+            "order": self.order_address,
+            "payment": self.payment_address,
+        }
 
 
 async def serve(settings: Settings) -> None:
@@ -115,11 +124,12 @@ async def serve(settings: Settings) -> None:
         accounts=AccountsClient(channels["account"]),
         products=ProductsClient(channels["product"]),
         orders=OrdersClient(channels["order"]),
+        payments=PaymentsClient(channels["payment"]),
         interactions=interactions,
         cookies=Cookies(secure=settings.cookie_secure),
         currency=Currency(settings.currency, settings.currency_decimals),
     )
-    drain, readiness = Drain(), Readiness(settings.addresses)
+    drain, readiness = Drain(), Readiness(settings.addresses, can_do_without=_CAN_DO_WITHOUT)
     rules = Rules(settings.limits, introspection=settings.introspection_enabled)
     app = create_app(
         Endpoint(SCHEMA, platform, SignIns(verifier), drain, rules),

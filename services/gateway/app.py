@@ -76,13 +76,13 @@ def _healthz() -> Response[bytes]:
 def _readyz(readiness: Readiness, drain: Drain) -> Any:
     @get("/readyz")
     async def readyz() -> Response[bytes]:
-        """Answers 200 when requests can be served, or 503 with the names of what is missing."""
+        """Answers 200 when requests can be served and 503 otherwise, with the names of what is missing either way."""
         if drain.started:
             return _json({"status": "stopping", "missing": []}, status=503)
         missing = await readiness.missing()
-        if missing:
+        if not readiness.is_ready(missing):
             return _json({"status": "not ready", "missing": missing}, status=503)
-        return _json({"status": "ready", "missing": []})
+        return _json({"status": "ready", "missing": missing})
 
     return readyz
 

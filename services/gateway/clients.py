@@ -65,6 +65,9 @@ class Orders(Protocol):
     async def place(self, token: str, items: Sequence[order_v1.OrderItem], idempotency_key: str) -> order_v1.Order:
         """Places an order for the token's account; InvalidError, NotFoundError for an unknown product."""
 
+    async def get(self, token: str, order_id: int) -> order_v1.Order:
+        """Answers the order; NotFoundError where there is none, or it is another's and the token no administrator's."""
+
     async def of_accounts(
         self, token: str, account_ids: Sequence[int], skip: int, take: int
     ) -> Sequence[Sequence[order_v1.Order]]:
@@ -81,18 +84,18 @@ class AccountsClient:
         """See Accounts."""
         with rpc.acting_as(None):
             request = account_v1.RegisterRequest(name=name, email=email, password=password)
-            return _present((await self._stub.register(request)).session)
+            return present((await self._stub.register(request)).session)
 
     async def login(self, email: str, password: str) -> account_v1.Session:
         """See Accounts."""
         with rpc.acting_as(None):
             request = account_v1.LoginRequest(email=email, password=password)
-            return _present((await self._stub.login(request)).session)
+            return present((await self._stub.login(request)).session)
 
     async def get(self, token: str, account_id: int) -> account_v1.Account:
         """See Accounts."""
         with rpc.acting_as(token):
-            return _present((await self._stub.get_account(account_v1.GetAccountRequest(id=account_id))).account)
+            return present((await self._stub.get_account(account_v1.GetAccountRequest(id=account_id))).account)
 
     async def page(self, token: str, skip: int, take: int) -> Sequence[account_v1.Account]:
         """See Accounts."""
@@ -110,7 +113,7 @@ class ProductsClient:
         """See Products."""
         with rpc.acting_as(token):
             request = product_v1.PostProductRequest(name=name, description=description, price=price)
-            return _present((await self._stub.post_product(request)).product)
+            return present((await self._stub.post_product(request)).product)
 
     async def update(self, token: str, product: product_v1.Product, version: int | None) -> product_v1.Product:
         """See Products."""
@@ -122,7 +125,7 @@ class ProductsClient:
                 price=product.price,
                 expected_version=version,
             )
-            return _present((await self._stub.update_product(request)).product)
+            return present((await self._stub.update_product(request)).product)
 
     async def delete(self, token: str, product_id: str) -> None:
         """See Products."""
@@ -132,7 +135,7 @@ class ProductsClient:
     async def get(self, product_id: str) -> product_v1.Product:
         """See Products."""
         with rpc.acting_as(None):
-            return _present((await self._stub.get_product(product_v1.GetProductRequest(id=product_id))).product)
+            return present((await self._stub.get_product(product_v1.GetProductRequest(id=product_id))).product)
 
     async def get_many(self, product_ids: Sequence[str]) -> Sequence[product_v1.Product]:
         """See Products."""
@@ -161,7 +164,12 @@ class OrdersClient:
         """See Orders."""
         with rpc.acting_as(token):
             request = order_v1.PostOrderRequest(items=list(items), idempotency_key=idempotency_key)
-            return _present((await self._stub.post_order(request)).order)
+            return present((await self._stub.post_order(request)).order)
+
+    async def get(self, token: str, order_id: int) -> order_v1.Order:
+        """See Orders."""
+        with rpc.acting_as(token):
+            return present((await self._stub.get_order(order_v1.GetOrderRequest(id=order_id))).order)
 
     async def of_accounts(
         self, token: str, account_ids: Sequence[int], skip: int, take: int
@@ -174,7 +182,7 @@ class OrdersClient:
         return [found.get(account_id, []) for account_id in account_ids]
 
 
-def _present(message: M | None) -> M:
+def present(message: M | None) -> M:
     """Answers a member that the contract promises; an answer without it is a service of another version."""
     if message is None:
         raise UnavailableError("A service gave an incomplete answer.")

@@ -10,8 +10,17 @@ from services.gateway.clients import Accounts, Orders, Products
 from services.gateway.identity import Caller, Cookies
 from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
-from services.gateway.loaders import OrdersLoader, ProductLoader, orders_loader, product_loader
+from services.gateway.loaders import (
+    OrdersLoader,
+    PaymentsLoader,
+    ProductLoader,
+    orders_loader,
+    payments_loader,
+    product_loader,
+)
 from services.gateway.money import Currency
+from services.gateway.payments import Payments
+from services.gateway.request import Headers, origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,7 @@ class Platform:
     accounts: Accounts
     products: Products
     orders: Orders
+    payments: Payments
     interactions: Interactions
     cookies: Cookies
     currency: Currency
@@ -32,12 +42,20 @@ class Context:
 
     platform: Platform
     caller: Caller
-    # From the header Idempotency-Key; empty for none.
-    idempotency_key: str = ""
-    # How many more orders and lines the answer may hold.
+    headers: Headers = field(default_factory=Headers)
+    # How many more orders, lines and payments the answer may hold.
     objects_left: int = Limits().objects
     # Set-Cookie headers of the answer.
     set_cookies: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # Empty for none.
+        self._idempotency_key = self.headers.idempotency_key
+
+    @property
+    def origin(self) -> str:
+        """Where the client reached the platform, such as "https://shop.example"; InvalidError when that is unclear."""
+        return origin_of(self.headers)
 
     @property
     def currency(self) -> Currency:
@@ -48,6 +66,11 @@ class Context:
     def orders_of(self) -> OrdersLoader:
         """This request's loader of orders."""
         return orders_loader(self.platform.orders, self.caller)
+
+    @cached_property
+    def payments_of(self) -> PaymentsLoader:
+        """This request's loader of payments."""
+        return payments_loader(self.platform.payments, self.caller)
 
     @cached_property
     def product_by_id(self) -> ProductLoader:
@@ -61,12 +84,12 @@ class Context:
             raise InvalidError("The answer would be too large: ask for fewer orders at once.")
 
     def take_idempotency_key(self) -> str:
-        """Answers the request's key once; InvalidError when a second order of the request would share it."""
-        key = self.idempotency_key
+        """Answers the request's key once; InvalidError when a second mutation of the request would share it."""
+        key = self._idempotency_key
         if key == _TAKEN:
-            raise InvalidError("One Idempotency-Key covers one createOrder: send the others in requests of their own.")
+            raise InvalidError("One Idempotency-Key covers one mutation: send the others in requests of their own.")
         if key:
-            self.idempotency_key = _TAKEN
+            self._idempotency_key = _TAKEN
         return key
 
 

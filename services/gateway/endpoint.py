@@ -137,7 +137,7 @@ class Endpoint:
             return await self._run(request, operation, headers)
 
     async def _run(self, request: GraphQLRequest, operation: Operation, headers: Headers) -> Answer:
-        context = Context(self._platform, Caller(token_of(headers), self._sign_ins), headers.idempotency_key)
+        context = Context(self._platform, Caller(token_of(headers), self._sign_ins), headers)
         context.objects_left = self._limits.objects
         result = execute(
             self._graphql_schema,

@@ -3,11 +3,14 @@
 Readiness asks the services behind the gateway by the standard gRPC health protocol. The answer is kept for a second,
 and asked for once however many probes come, so that probes cannot burden the services. Each is asked at the same time,
 under one short deadline.
+
+What the gateway can do without is named when it is missing, and does not make the gateway unready: an unready gateway
+gets no requests at all, and as every replica finds the same service missing, nobody could even read the catalogue.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,8 +32,15 @@ class Drain:
 class Readiness:
     """Asks the services at `addresses` (name to "host:port") whether they serve."""
 
-    def __init__(self, addresses: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        can_do_without: Collection[str] = (),
+    ) -> None:
         self._addresses = addresses
+        self._can_do_without = can_do_without
         self._clock = clock
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._lock = asyncio.Lock()
@@ -38,7 +48,7 @@ class Readiness:
         self._missing: list[str] = []
 
     async def missing(self) -> list[str]:
-        """Answers the names of the services that do not serve; empty means ready."""
+        """Answers the names of the services that do not serve."""
         async with self._lock:
             if self._clock() - self._asked_at > KEPT_SECONDS:
                 names = list(self._addresses)
@@ -46,6 +56,10 @@ class Readiness:
                 self._missing = [name for name, serves in zip(names, serving, strict=True) if not serves]
                 self._asked_at = self._clock()
         return self._missing
+
+    def is_ready(self, missing: Collection[str]) -> bool:
+        """Answers whether requests can be served with these services missing."""
+        return not set(missing).difference(self._can_do_without)
 
     async def close(self) -> None:
         """Ends the connections."""

@@ -67,7 +67,7 @@ class Caller:
     async def account_id(self) -> int | None:
         """Answers whose account it is, or None for anyone who is not (or cannot be seen to be) signed in."""
         answer = await self._checked()
-        return answer.account_id if isinstance(answer, Identity) else None
+        return answer.account_id or None if isinstance(answer, Identity) else None
 
     async def _checked(self) -> Identity | EcommerceError | None:
         if self._answer is None and self._token is not None:

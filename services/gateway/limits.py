@@ -51,8 +51,8 @@ class Limits:
     fields: int = 500
     # Items of a list in the arguments or in the variables.
     list_items: int = 1_000
-    # Orders and their lines in one answer, wherever they stand: what aliases and pages multiply. Converting and writing
-    # so many takes about a second.
+    # Orders, their lines and payments in one answer, wherever they stand: what aliases and pages multiply. Converting
+    # and writing so many takes about a second.
     objects: int = 50_000
     # Errors told in an answer.
     errors: int = 20

@@ -12,13 +12,17 @@ from typing import Final, NamedTuple
 from strawberry.dataloader import DataLoader
 
 from protos.gen.ecommerce.order.v1 import Order
+from protos.gen.ecommerce.payment.v1 import Payment
 from protos.gen.ecommerce.product.v1 import Product
 from services.errors import EcommerceError, NotFoundError
 from services.gateway.clients import Orders, Products
 from services.gateway.identity import Caller
+from services.gateway.payments import Payments
 
 # What one GetOrdersForAccounts takes (order.proto).
 MAX_ACCOUNTS: Final = 100
+# What one GetPaymentsForOrders takes (payment.proto).
+MAX_ORDERS: Final = 1_000
 
 
 class OrdersOf(NamedTuple):
@@ -31,6 +35,7 @@ class OrdersOf(NamedTuple):
 
 OrdersLoader = DataLoader[OrdersOf, Sequence[Order]]
 ProductLoader = DataLoader[str, Product | None]
+PaymentsLoader = DataLoader[int, Sequence[Payment]]
 
 
 def orders_loader(orders: Orders, caller: Caller) -> OrdersLoader:
@@ -52,6 +57,18 @@ def orders_loader(orders: Orders, caller: Caller) -> OrdersLoader:
 
         await asyncio.gather(*(fetch(batch) for batch in _batches(keys)))
         return [found[key] for key in keys]
+
+    return DataLoader(load)
+
+
+def payments_loader(payments: Payments, caller: Caller) -> PaymentsLoader:
+    """Answers a loader of the payments of orders, by the order's id, as the caller may see them."""
+
+    async def load(order_ids: list[int]) -> list[Sequence[Payment]]:
+        token = (await caller.identity()).token
+        batches = [order_ids[i : i + MAX_ORDERS] for i in range(0, len(order_ids), MAX_ORDERS)]
+        answers = await asyncio.gather(*(payments.of_orders(token, batch) for batch in batches))
+        return [of_order for answer in answers for of_order in answer]
 
     return DataLoader(load)
 

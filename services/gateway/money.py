@@ -14,8 +14,10 @@ from typing import Final
 from protos.gen.ecommerce.money.v1 import Money
 from services.errors import InvalidError
 
-# Twelve digits and a zero leave room to the 15 that a Float keeps apart.
+# Of a price: twelve digits and a zero leave room to the 15 that a Float keeps apart.
 MAX_MINOR_UNITS: Final = 10**12
+# Of an order, and so of a refund.
+MAX_TOTAL: Final = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,20 @@ class Currency:
     code: str = "USD"
     decimals: int = 2
 
-    def to_money(self, amount: float) -> Money:
-        """Answers the exact amount; raises InvalidError when it is not one of this currency or out of range."""
+    def to_money(self, amount: float, what: str = "price", most: int = MAX_MINOR_UNITS) -> Money:
+        """Answers the exact amount; raises InvalidError when it is not one of this currency or out of range.
+
+        `what` is the word for it in an error, `most` the bound in minor units.
+        """
         if not math.isfinite(amount):
-            raise InvalidError("The price is not a number.")
+            raise InvalidError(f"The {what} is not a number.")
         if amount < 0:
-            raise InvalidError("The price is negative.")
+            raise InvalidError(f"The {what} is negative.")
         minor = Decimal(repr(amount)).scaleb(self.decimals)
-        if minor > MAX_MINOR_UNITS:
-            raise InvalidError(f"The price is above {MAX_MINOR_UNITS // 10**self.decimals}.")
+        if minor > most:
+            raise InvalidError(f"The {what} is above {most // 10**self.decimals}.")
         if minor != minor.to_integral_value():
-            raise InvalidError(f"The price has more than {self.decimals} decimals.")
+            raise InvalidError(f"The {what} has more than {self.decimals} decimals.")
         return Money(minor_units=int(minor), currency=self.code)
 
     def to_float(self, money: Money | None) -> float:

@@ -3,13 +3,17 @@
 All results are nullable, so that one that fails takes none of the others of its request with it.
 """
 
+from typing import TypeVar
+
 import strawberry
 
 from protos.gen.ecommerce.account.v1 import Session
 from protos.gen.ecommerce.order.v1 import OrderItem
 from protos.gen.ecommerce.product import v1 as product_v1
-from services.errors import ForbiddenError, InvalidError, UnavailableError
+from services.errors import ForbiddenError, InvalidError
 from services.gateway.context import Info
+from services.gateway.money import MAX_TOTAL
+from services.gateway.payments import Buyer, Refund
 from services.gateway.types import (
     AuthResponse,
     CheckoutInput,
@@ -19,13 +23,18 @@ from services.gateway.types import (
     Order,
     OrderedProductInput,
     OrderInput,
+    Payment,
     Product,
     RedirectResponse,
+    RefundInput,
     RegisterInput,
     UpdateProductInput,
     order_of,
+    payment_of,
     product_of,
 )
+
+G = TypeVar("G", CustomerPortalSessionInput, CheckoutInput)
 
 
 @strawberry.type
@@ -93,14 +102,30 @@ class Mutation:
         self, info: Info, credentials: CustomerPortalSessionInput | None = strawberry.UNSET
     ) -> RedirectResponse | None:
         """Opens the payment provider's page of the caller's past payments."""
-        return await _payment_page(info, credentials.account_id if credentials else None)
+        token, given = await _as_owner(info, credentials)
+        buyer = Buyer(given.email, given.name, info.context.origin)
+        return RedirectResponse(url=await info.context.platform.payments.open_portal(token, buyer))
 
     @strawberry.mutation
     async def create_checkout_session(
         self, info: Info, details: CheckoutInput | None = strawberry.UNSET
     ) -> RedirectResponse | None:
-        """Opens the payment provider's page for one of the caller's orders."""
-        return await _payment_page(info, details.account_id if details else None)
+        """Opens the payment provider's page for one of the caller's orders; what it costs is the order's total."""
+        token, given = await _as_owner(info, details)
+        buyer = Buyer(given.email, given.name, info.context.origin)
+        payments = info.context.platform.payments
+        return RedirectResponse(url=await payments.open_checkout(token, buyer, given.order_id, given.redirect_url))
+
+    @strawberry.mutation
+    async def refund_payment(self, info: Info, refund: RefundInput) -> Payment | None:
+        """Gives money back, for administrators; with the header Idempotency-Key a repetition gives back no more."""
+        context = info.context
+        token = (await context.caller.identity()).token
+        amount = None
+        if isinstance(refund.amount, int | float):
+            amount = context.currency.to_money(refund.amount, "amount", MAX_TOTAL)
+        wanted = Refund(refund.payment_id, amount, refund.reason or "", context.take_idempotency_key())
+        return payment_of(await context.platform.payments.refund(token, wanted), context.currency)
 
 
 def _signed_in(info: Info, session: Session) -> AuthResponse:
@@ -117,11 +142,11 @@ def _item(number: int, line: OrderedProductInput | None) -> OrderItem:
     return OrderItem(product_id=line.id, quantity=line.quantity)
 
 
-async def _payment_page(info: Info, account_id: int | None) -> RedirectResponse:
-    """Checks what must hold before a page is opened; there is no payment service to open one yet."""
+async def _as_owner(info: Info, given: G | None) -> tuple[str, G]:
+    """Answers the caller's token and what was given; raises ForbiddenError when that is about another account."""
     identity = await info.context.caller.identity()
-    if account_id is None:
+    if not given:
         raise InvalidError("Say for whom, and for what.")
-    if account_id != identity.account_id:
+    if given.account_id != identity.account_id:
         raise ForbiddenError("This is another account.")
-    raise UnavailableError("Payment is not available.")
+    return identity.token, given

@@ -4,6 +4,7 @@ Only `application/json` is read. No form of another site can send that without a
 never lets another site act for its owner. Nothing here knows the schema.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ from services.errors import InvalidError
 
 # The same bound that PostgreSQL's column for it has room for; longer ones are refused before they travel.
 MAX_IDEMPOTENCY_KEY: Final = 255
+
+# A name, an IPv4 address or an IPv6 one in brackets, and perhaps a port (RFC 9110, section 7.2).
+_HOST: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -31,6 +35,8 @@ class Headers(msgspec.Struct, frozen=True):
     content_length: int | None = None
     content_encoding: str = ""
     authorization: str | None = None
+    host: str = ""
+    forwarded_proto: str = ""
     cookies: str = ""
     idempotency_key: str = ""
     traceparent: str = ""
@@ -41,6 +47,8 @@ _NAMES: Final = {
     b"content-type": "content_type",
     b"content-encoding": "content_encoding",
     b"authorization": "authorization",
+    b"host": "host",
+    b"x-forwarded-proto": "forwarded_proto",
     b"cookie": "cookies",
     b"idempotency-key": "idempotency_key",
     b"traceparent": "traceparent",
@@ -72,6 +80,17 @@ def check_headers(headers: Headers) -> None:
         raise InvalidError("Send the request uncompressed.")
     if len(headers.idempotency_key) > MAX_IDEMPOTENCY_KEY:
         raise InvalidError(f"The Idempotency-Key is longer than {MAX_IDEMPOTENCY_KEY} characters.")
+
+
+def origin_of(headers: Headers) -> str:
+    """Answers where the client reached the platform, such as "https://shop.example"; raises InvalidError if unclear.
+
+    The gateway itself speaks plain HTTP, so TLS is what the proxy in front of it says of the client's connection.
+    """
+    if not _HOST.fullmatch(headers.host):
+        raise InvalidError("The Host header does not name a host.")
+    nearest_the_client = headers.forwarded_proto.partition(",")[0].strip().lower()
+    return f"{'https' if nearest_the_client == 'https' else 'http'}://{headers.host.lower()}"
 
 
 def read_body(body: bytes | bytearray) -> GraphQLRequest:

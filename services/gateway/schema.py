@@ -17,11 +17,13 @@ from services.gateway.mutations import Mutation
 from services.gateway.types import (
     TIME,
     Account,
+    Order,
     Page,
     PaginationInput,
     Product,
     Time,
     account_of,
+    order_of,
     product_of,
     products_of,
 )
@@ -51,6 +53,18 @@ class Query:
         if page.skip or not page.take:
             return []
         return await _one_account(info, identity, account_id)
+
+    @strawberry.field
+    async def order(self, info: Info, id: int) -> Order | None:  # noqa: A002 as in `product`
+        """Answers one order of the caller, or any to an administrator; null when there is none to be seen."""
+        context = info.context
+        token = (await context.caller.identity()).token
+        try:
+            found = await context.platform.orders.get(token, id)
+        except NotFoundError:
+            return None
+        context.spend(1 + len(found.lines))
+        return order_of(found, context.currency)
 
     @strawberry.field
     async def product(  # noqa: PLR0913, PLR0917 the contract's arguments

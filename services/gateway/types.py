@@ -1,8 +1,8 @@
 """The types and inputs of the GraphQL schema, and how they are made from the services' messages.
 
 Names, nullability and scalars are the contract's. Fields are plain attributes, filled when the object is made: a
-resolver for each would cost more than the whole conversion. The one exception is an account's orders, which are
-fetched only when asked for, and for all accounts of the answer at once.
+resolver for each would cost more than the whole conversion. The exceptions are an account's orders and an order's
+payments, which are fetched only when asked for, and for all accounts or orders of the answer at once.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from strawberry.types.scalar import ScalarDefinition
 
 from protos.gen.ecommerce.account import v1 as account_v1
 from protos.gen.ecommerce.order import v1 as order_v1
+from protos.gen.ecommerce.payment import v1 as payment_v1
 from protos.gen.ecommerce.product import v1 as product_v1
 from services.errors import InvalidError
 from services.gateway.context import Info
@@ -81,6 +82,33 @@ class OrderedProduct:
     quantity: int
 
 
+@strawberry.enum
+class PaymentStatus(Enum):
+    """Where a payment stands."""
+
+    PROCESSING = "PROCESSING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+
+
+@strawberry.type
+class Payment:
+    """An attempt to pay for an order; `refunding` is on its way back, and not confirmed by the provider yet."""
+
+    id: str
+    order_id: int
+    provider: str
+    status: PaymentStatus
+    amount: float
+    refunded: float
+    refunding: float
+    currency: str
+    created_at: Time
+
+
 @strawberry.type
 class Order:
     """What was bought, and for how much."""
@@ -90,6 +118,13 @@ class Order:
     total_price: float
     products: list[OrderedProduct]
     status: OrderStatus
+
+    @strawberry.field
+    async def payments(self, info: Info) -> list[Payment] | None:
+        """Answers the order's payments, oldest first; null, with an error, while the payment service is away."""
+        payments = await info.context.payments_of.load(self.id)
+        info.context.spend(len(payments))
+        return [payment_of(payment, info.context.currency) for payment in payments]
 
 
 @strawberry.type
@@ -218,6 +253,15 @@ class CheckoutInput:
     order_id: int
 
 
+@strawberry.input
+class RefundInput:
+    """What to give back of which payment; without `amount`, all that is left."""
+
+    payment_id: str
+    amount: float | None = strawberry.UNSET
+    reason: str | None = strawberry.UNSET
+
+
 def account_of(account: account_v1.Account) -> Account:
     """Answers the account as GraphQL shows it."""
     return Account(id=account.id, name=account.name, email=account.email)
@@ -250,6 +294,23 @@ def order_of(order: order_v1.Order, currency: Currency) -> Order:
         total_price=currency.to_float(order.total_price),
         products=[_line_of(line, currency) for line in order.lines],
         status=OrderStatus[order_v1.OrderStatus(order.status).name or ""],
+    )
+
+
+def payment_of(payment: payment_v1.Payment, currency: Currency) -> Payment:
+    """Answers the payment as GraphQL shows it."""
+    if payment.created_at is None:
+        raise ValueError("A payment has no time.")
+    return Payment(
+        id=payment.id,
+        order_id=payment.order_id,
+        provider=payment.provider,
+        status=PaymentStatus[payment_v1.PaymentStatus(payment.status).name or ""],
+        amount=currency.to_float(payment.amount),
+        refunded=currency.to_float(payment.refunded),
+        refunding=currency.to_float(payment.refunding),
+        currency=payment.amount.currency if payment.amount else currency.code,
+        created_at=Time(payment.created_at),
     )
 
 

@@ -176,12 +176,12 @@ class FakeProducts:
 
 
 class FakeOrders:
-    """Keeps orders in a list and prices them by the fake catalogue."""
+    """Keeps orders in a dictionary and prices them by the fake catalogue."""
 
     def __init__(self, services: FakeServices, products: FakeProducts) -> None:
         self._services = services
         self._products = products
-        self._orders: list[order_v1.Order] = []
+        self.rows: dict[int, order_v1.Order] = {}
         self._by_key: dict[tuple[int, str], order_v1.Order] = {}
 
     async def place(self, token: str, items: Sequence[order_v1.OrderItem], idempotency_key: str) -> order_v1.Order:
@@ -191,9 +191,16 @@ class FakeOrders:
         if kept is not None:
             return kept
         order = self._price(account_id, items)
-        self._orders.append(order)
+        self.rows[order.id] = order
         if idempotency_key:
             self._by_key[account_id, idempotency_key] = order
+        return order
+
+    async def get(self, token: str, order_id: int) -> order_v1.Order:
+        self._services.note("orders", "get")
+        caller, order = self._services.caller(token), self.rows.get(order_id)
+        if order is None or (order.account_id != caller.account_id and not caller.is_administrator):
+            raise NotFoundError(f"There is no order {order_id}.")
         return order
 
     async def of_accounts(
@@ -206,7 +213,7 @@ class FakeOrders:
         return [self._of_account(account_id)[skip : skip + take] for account_id in account_ids]
 
     def _of_account(self, account_id: int) -> list[order_v1.Order]:
-        return [order for order in reversed(self._orders) if order.account_id == account_id]
+        return [order for order in reversed(self.rows.values()) if order.account_id == account_id]
 
     def _price(self, account_id: int, items: Sequence[order_v1.OrderItem]) -> order_v1.Order:
         if not items or any(item.quantity < 1 for item in items):
@@ -217,7 +224,7 @@ class FakeOrders:
         lines = [self._line(product_id, quantity) for product_id, quantity in quantities.items()]
         total = sum(line.price.minor_units * line.quantity for line in lines if line.price)
         return order_v1.Order(
-            id=len(self._orders) + 1,
+            id=len(self.rows) + 1,
             account_id=account_id,
             created_at=datetime.now(UTC),
             total_price=usd(total),

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from betterproto2.grpclib import ServiceBase
+
 from local.ports import free_ports
 from local.service_process import ServiceProcess
 from local.topology import row_of
 from protos.gen.ecommerce.account import v1 as account_v1
 from protos.gen.ecommerce.order import v1 as order_v1
+from protos.gen.ecommerce.payment import v1 as payment_v1
 from protos.gen.ecommerce.product import v1 as product_v1
 from services import rpc
 from services.errors import NotFoundError
@@ -30,8 +33,10 @@ class Script:
 
     key: SigningKey = field(default_factory=SigningKey)
     calls: Counter[str] = field(default_factory=Counter)
-    # Who made each call to the account and order services, by the token that reached them.
+    # Who made each call to the account, order and payment services, by the token that reached them.
     callers: set[int | None] = field(default_factory=set)
+    # What the payment service was asked to open.
+    pages: list[payment_v1.CreateCheckoutSessionRequest] = field(default_factory=list)
     # GetProduct waits for this before it answers.
     released: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -96,6 +101,26 @@ class OrderServer(order_v1.OrderServiceBase):
         )
 
 
+class PaymentServer(payment_v1.PaymentServiceBase):
+    """One payment for each order."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def create_checkout_session(
+        self, message: payment_v1.CreateCheckoutSessionRequest
+    ) -> payment_v1.CreateCheckoutSessionResponse:
+        self._script.note("CreateCheckoutSession")
+        self._script.pages.append(message)
+        return payment_v1.CreateCheckoutSessionResponse(url=f"{message.origin}/checkout/{message.order_id}")
+
+    async def get_payments_for_orders(
+        self, message: payment_v1.GetPaymentsForOrdersRequest
+    ) -> payment_v1.GetPaymentsForOrdersResponse:
+        self._script.note("GetPaymentsForOrders")
+        return payment_v1.GetPaymentsForOrdersResponse(payments=[_payment(n) for n in message.order_ids])
+
+
 def _account(account_id: int) -> account_v1.Account:
     return account_v1.Account(id=account_id, name="Ada", email=f"ada.{account_id}@example.com")
 
@@ -109,6 +134,18 @@ def _order(account_id: int) -> order_v1.Order:
         total_price=usd(1999),
         lines=[line],
         status=order_v1.OrderStatus.PAID,
+    )
+
+
+def _payment(order_id: int) -> payment_v1.Payment:
+    return payment_v1.Payment(
+        id=f"payment-{order_id}",
+        order_id=order_id,
+        account_id=order_id,
+        provider="sandbox",
+        status=payment_v1.PaymentStatus.SUCCEEDED,
+        amount=usd(1999),
+        created_at=datetime.now(UTC),
     )
 
 
@@ -158,9 +195,7 @@ def _servers(script: Script) -> dict[str, rpc.Server]:
     async def keys() -> list[PublicJwk]:
         return [script.key.public]
 
-    def serve(
-        implementation: account_v1.AccountServiceBase | product_v1.ProductServiceBase | OrderServer,
-    ) -> rpc.Server:
+    def serve(implementation: ServiceBase) -> rpc.Server:
         verifier = Verifier(keys, POLICY)
         return rpc.Server(rpc.ServerSettings("127.0.0.1", 0, drain_seconds=1), implementation, verifier=verifier)
 
@@ -168,4 +203,5 @@ def _servers(script: Script) -> dict[str, rpc.Server]:
         "account": serve(AccountServer(script)),
         "product": serve(ProductServer(script)),
         "order": serve(OrderServer(script)),
+        "payment": serve(PaymentServer(script)),
     }

@@ -9,11 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from protos.gen.ecommerce.payment import v1 as payment_v1
 from services.tokens import TokenPolicy
 from tests.factories.gateway import SigningKey
 from tests.integration.gateway.stage import Stage
 
 ACCOUNTS = "query($p: PaginationInput) { accounts(pagination: $p) { id orders { id totalPrice } } }"
+PAYMENTS = "query($p: PaginationInput) { accounts(pagination: $p) { orders { payments { id amount refunded } } } }"
+CHECKOUT = "mutation($d: CheckoutInput) { createCheckoutSession(details: $d) { url } }"
 PRODUCT = "query($id: String) { product(id: $id) { id price } }"
 
 
@@ -41,6 +44,43 @@ async def test_a_page_with_orders_is_two_calls(stage: Stage, http: httpx.AsyncCl
     del stage.script.calls["GetPublicKeys"]
     assert stage.script.calls == {"GetAccounts": 1, "GetOrdersForAccounts": 1}
     assert stage.script.callers == {1}
+
+
+@pytest.mark.parametrize("accounts", [1, 100])
+async def test_a_page_with_payments_is_three_calls(stage: Stage, http: httpx.AsyncClient, accounts: int) -> None:
+    """Accounts with their orders and payments cost one call to each service, for 1 account and for 100."""
+    token = stage.script.key.token(1, "administrator")
+    body = await _ask(http, PAYMENTS, {"p": {"skip": 0, "take": accounts}}, token)
+    assert body["data"]["accounts"] == [
+        {"orders": [{"payments": [{"id": f"payment-{n}", "amount": 19.99, "refunded": 0.0}]}]}
+        for n in range(1, accounts + 1)
+    ]
+    del stage.script.calls["GetPublicKeys"]
+    assert stage.script.calls == {"GetAccounts": 1, "GetOrdersForAccounts": 1, "GetPaymentsForOrders": 1}
+    assert stage.script.callers == {1}
+
+
+async def test_a_checkout_reaches_payment_as_its_caller(stage: Stage, http: httpx.AsyncClient) -> None:
+    """The order, the person, the redirect URL and the address that the client used arrive; the amount is nobody's."""
+    details = {
+        "accountId": 7,
+        "email": "ada@example.com",
+        "name": "Ada",
+        "redirectUrl": "https://shop.example/thanks",
+        "products": [{"id": "mug", "quantity": 1}],
+        "orderId": 7,
+    }
+    body = await _ask(http, CHECKOUT, {"d": details}, stage.script.key.token(7))
+    assert body == {"data": {"createCheckoutSession": {"url": f"{stage.url}/checkout/7"}}}
+    (asked,) = stage.script.pages
+    assert asked == payment_v1.CreateCheckoutSessionRequest(
+        order_id=7,
+        email="ada@example.com",
+        name="Ada",
+        redirect_url="https://shop.example/thanks",
+        origin=stage.url,
+    )
+    assert stage.script.callers == {7}
 
 
 def _unsigned(account_id: int, key_id: str) -> str:

@@ -21,6 +21,7 @@ from services.gateway.schema import SCHEMA
 from services.tokens import Role, Verifier
 from tests.factories.gateway import PASSWORD, POLICY, email
 from tests.fakes.gateway import FakeAccounts, FakeOrders, FakeProducts, FakePublisher, FakeServices
+from tests.fakes.gateway_payments import FakePayments
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,19 @@ class Shop:
         self.accounts = FakeAccounts(self.services)
         self.products = FakeProducts(self.services)
         self.orders = FakeOrders(self.services, self.products)
+        self.payments = FakePayments(self.services, self.orders)
         self.publisher = FakePublisher()
         self.interactions = Interactions(self.publisher)
         self.drain = Drain()
         self.verifier = Verifier(self.services.public_keys, POLICY)
         platform = Platform(
-            self.accounts, self.products, self.orders, self.interactions, Cookies(secure=True), Currency()
+            self.accounts,
+            self.products,
+            self.orders,
+            self.payments,
+            self.interactions,
+            Cookies(secure=True),
+            Currency(),
         )
         endpoint = Endpoint(SCHEMA, platform, SignIns(self.verifier), self.drain, rules or Rules())
         self.app: Litestar = create_app(

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from services.errors import UnauthenticatedError
-from services.gateway.identity import MAX_REMEMBERED, REMEMBERED_SECONDS, SignIns, token_of
+from services.gateway.identity import MAX_REMEMBERED, REMEMBERED_SECONDS, Caller, SignIns, token_of
 from services.gateway.request import Headers
-from services.tokens import Role, TokenPolicy, Verifier
+from services.tokens import Role, Signer, TokenPolicy, Verifier
 from tests.factories.gateway import POLICY, SigningKey
 from tests.unit.gateway.conftest import Shop
 
@@ -106,6 +106,16 @@ async def test_a_role_in_the_token_is_what_counts(shop: Shop, role: Role) -> Non
     token = await shop.token(role)
     seen = (await shop.data(ACCOUNTS, token=token))["accounts"]
     assert seen == ([{"id": 1}, {"id": 2}] if role == "administrator" else [{"id": 2}])
+
+
+async def test_a_service_is_nobody_here(shop: Shop) -> None:
+    """A service's own token opens nothing that is an account's, and reads the catalogue as nobody does."""
+    key = shop.services.key
+    token, _ = Signer(key.id, key.pem, POLICY, time.time).sign_service("payment", "token-id")
+    assert (await shop.ask(ACCOUNTS, token=token)).codes == ["FORBIDDEN"]
+    product = await shop.product(await shop.customer())
+    assert (await shop.data(PRODUCTS, token=token))["product"] == [{"id": product}]
+    assert await Caller(token, SignIns(shop.verifier)).account_id() is None
 
 
 class Counting(Verifier):

@@ -1,4 +1,4 @@
-"""Claims about changing things: signing in, selling, buying, and what waits for the payment service."""
+"""Claims about changing things: signing in, selling and buying."""
 
 from datetime import datetime
 from typing import Any
@@ -169,28 +169,6 @@ async def test_a_key_is_bounded(shop: Shop) -> None:
     answer = await shop.ask("mutation { logout }", headers={"Idempotency-Key": "k" * 256})
     assert (answer.response.status_code, answer.codes) == (400, ["INVALID"])
     assert "set-cookie" not in answer.response.headers
-
-
-PORTAL = "mutation($c: CustomerPortalSessionInput) { createCustomerPortalSession(credentials: $c) { url } }"
-CHECKOUT = "mutation($d: CheckoutInput) { createCheckoutSession(details: $d) { url } }"
-PERSON = {"email": "ada@example.com", "name": "Ada"}
-PAGES = [
-    (PORTAL, "c", PERSON),
-    (CHECKOUT, "d", PERSON | {"redirectUrl": "https://shop.example", "products": [], "orderId": 1}),
-]
-
-
-@pytest.mark.parametrize(("query", "name", "details"), PAGES)
-async def test_payment_checks_the_caller_before_it_is_unavailable(
-    shop: Shop, query: str, name: str, details: dict[str, Any]
-) -> None:
-    """Payment asks for sign-in, for details, and for the caller's own account, in this order; then it is not there."""
-    assert (await shop.ask(query, {name: details | {"accountId": 1}})).codes == ["UNAUTHENTICATED"]
-    token = await shop.customer()
-    assert (await shop.ask(query, {}, token)).codes == ["INVALID"]
-    assert (await shop.ask(query, {name: details | {"accountId": 2}}, token)).codes == ["FORBIDDEN"]
-    answer = await shop.ask(query, {name: details | {"accountId": 1}}, token)
-    assert (answer.codes, answer.message) == (["UNAVAILABLE"], "Payment is not available.")
 
 
 async def test_one_failed_mutation_leaves_the_others_alone(shop: Shop) -> None:

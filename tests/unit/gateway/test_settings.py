@@ -12,6 +12,7 @@ NEEDED = {
     "ACCOUNT_ADDRESS": "account:8080",
     "PRODUCT_ADDRESS": "product:8080",
     "ORDER_ADDRESS": "order:8080",
+    "PAYMENT_ADDRESS": "payment:8080",
     "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
 }
 LIMITS = {
