@@ -141,3 +141,19 @@ def test_helm_tells_where_graphql_answers(cluster: Cluster, choice: str, address
     arguments = ("notes", str(CHARTS / "gateway"), "-n", "shop", "--dry-run=client", "--values", "-")
     notes = cluster.helm("install", *arguments, values=values).partition("NOTES:")[2]
     assert address in notes
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("as little as needed", ["Nobody is charged", "http://127.0.0.1:8081/webhook/payment"]),
+        ("Dodo", ["In the settings of Dodo", "https://shop.example.com/webhook/payment"]),
+        ("an HTTPRoute", ["/webhook/payment at the address of", "Gateway shop"]),
+    ],
+)
+def test_helm_tells_where_webhooks_go(cluster: Cluster, choice: str, told: list[str]) -> None:
+    """Who installs payment is told what to give the provider, and that the sandbox charges nobody."""
+    values = merged(examples.least("payment"), examples.choices("payment")[choice])
+    arguments = ("notes", str(CHARTS / "payment"), "-n", "shop", "--dry-run=client", "--values", "-")
+    notes = cluster.helm("install", *arguments, values=values).partition("NOTES:")[2]
+    assert [each for each in told if each not in notes] == []
