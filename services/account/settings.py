@@ -1,7 +1,7 @@
 """What the account service takes from its environment, by command."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -79,8 +79,8 @@ class ServiceSecretSettings(BaseSettings):
 
     @field_validator("service_secrets", mode="before")
     @classmethod
-    def _pairs_separated(cls, value: str) -> list[str]:
-        return [part.strip() for part in value.split(",") if part.strip()]
+    def _pairs_separated(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("service_secrets")
     @classmethod

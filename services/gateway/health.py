@@ -5,13 +5,13 @@ and asked for once however many probes come, so that probes cannot burden the se
 under one short deadline.
 
 What the gateway can do without is named when it is missing, and does not make the gateway unready: an unready gateway
-gets no requests at all, and as every replica finds the same service missing, nobody could even read the catalogue.
+gets no requests, and as all replicas (or all new ones, as in our chart) find the same service missing, nobody could
+even read the catalogue, and no update could be rolled out.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import grpc
@@ -20,13 +20,6 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 KEPT_SECONDS: Final = 1.0
 DEADLINE_SECONDS: Final = 1.0
-
-
-@dataclass
-class Drain:
-    """Set once, when the gateway is about to stop: it finishes what it has and should get nothing new."""
-
-    started: bool = False
 
 
 class Readiness:

@@ -15,13 +15,16 @@ from services.errors import ForbiddenError, UnauthenticatedError, UnavailableErr
 from services.tokens import (
     KEYS_LIFETIME,
     REFRESH_PAUSE,
+    SERVICE_LIFETIME,
     Identity,
     PublicJwk,
     Signer,
     TokenPolicy,
     Verifier,
+    is_service_name,
     require_identity,
     require_self_or_administrator,
+    require_service_or_administrator,
 )
 
 POLICY = TokenPolicy(lifetime=3600)
@@ -47,6 +50,10 @@ class Key:
 
     def sign(self, clock: Callable[[], float], policy: TokenPolicy = POLICY) -> str:
         token, _ = Signer(self.id, self.pem, policy, clock).sign(7, "customer", "token-id")
+        return token
+
+    def sign_service(self, service: str = "payment", policy: TokenPolicy = POLICY) -> str:
+        token, _ = Signer(self.id, self.pem, policy, wall_clock).sign_service(service, "token-id")
         return token
 
 
@@ -93,6 +100,27 @@ async def test_a_token_of_ours_names_its_account(key: Key) -> None:
     assert await Verifier(Keys(key), POLICY).verify(token) == Identity(7, "customer", token)
 
 
+async def test_a_services_token_names_the_service(key: Key) -> None:
+    """It is no account's, and says for which service it was signed."""
+    token = key.sign_service()
+    assert await Verifier(Keys(key), POLICY).verify(token) == Identity(0, "service", token, "payment")
+
+
+@pytest.mark.parametrize(("lifetime", "expected"), [(3600, SERVICE_LIFETIME), (60, 60)])
+def test_a_services_token_is_short_lived(key: Key, lifetime: int, expected: int) -> None:
+    """Ten minutes, and never longer than an account's, for which keys stay published."""
+    _, expires = Signer(key.id, key.pem, TokenPolicy(lifetime=lifetime), lambda: 1000.0).sign_service("payment", "id")
+    assert expires == 1000 + expected
+
+
+@pytest.mark.parametrize("name", ["", "Payment", "7up", "pay ment", "payment\n", "-", "p" * 64, "служба"])
+def test_services_have_plain_names(name: str) -> None:
+    """Nothing but a short name in lower case."""
+    assert is_service_name("payment")
+    assert is_service_name("payment-2")
+    assert not is_service_name(name)
+
+
 async def test_an_expired_token_says_so(key: Key) -> None:
     """A token past its expiry is refused with a sentence that tells what to do."""
     token = key.sign(lambda: wall_clock() - 2 * POLICY.lifetime)
@@ -131,6 +159,27 @@ def _forgeries(key: Key) -> dict[str, str]:
         ),
         "a subject that is no account": jwt.encode(
             decoded | {"sub": "-1"}, key.pem, algorithm="ES256", headers={"kid": "first"}
+        ),
+        "an account with the role of a service": jwt.encode(
+            decoded | {"role": "service"}, key.pem, algorithm="ES256", headers={"kid": "first"}
+        ),
+        "a service with the role of an administrator": jwt.encode(
+            decoded | {"sub": "service:payment", "role": "administrator"},
+            key.pem,
+            algorithm="ES256",
+            headers={"kid": "first"},
+        ),
+        "a service without a name": jwt.encode(
+            decoded | {"sub": "service:", "role": "service"}, key.pem, algorithm="ES256", headers={"kid": "first"}
+        ),
+        "a service with a name that none has": jwt.encode(
+            decoded | {"sub": "service:payment\n", "role": "service"},
+            key.pem,
+            algorithm="ES256",
+            headers={"kid": "first"},
+        ),
+        "no subject": jwt.encode(
+            {k: v for k, v in decoded.items() if k != "sub"}, key.pem, algorithm="ES256", headers={"kid": "first"}
         ),
         "no key id": jwt.encode(decoded, key.pem, algorithm="ES256"),
         "nothing": "",
@@ -238,3 +287,25 @@ def test_what_belongs_to_another_is_forbidden() -> None:
     assert require_self_or_administrator(administrator, 7) is administrator
     with pytest.raises(ForbiddenError):
         require_self_or_administrator(customer, 8)
+
+
+def test_a_service_is_no_account() -> None:
+    """What belongs to accounts refuses every service, with a reason."""
+    payment = Identity(0, "service", "", "payment")
+    with pytest.raises(ForbiddenError, match="Only an account"):
+        require_identity(payment)
+    with pytest.raises(ForbiddenError, match="Only an account"):
+        require_self_or_administrator(payment, 0)
+    assert not payment.is_administrator
+
+
+def test_a_services_own_doing_is_its_own() -> None:
+    """That service and administrators may; another service, a customer who calls itself so, and nobody may not."""
+    payment, administrator = Identity(0, "service", "", "payment"), Identity(1, "administrator", "")
+    assert require_service_or_administrator(payment, "payment") is payment
+    assert require_service_or_administrator(administrator, "payment") is administrator
+    for stranger in (Identity(0, "service", "", "gateway"), Identity(7, "customer", "", "payment")):
+        with pytest.raises(ForbiddenError):
+            require_service_or_administrator(stranger, "payment")
+    with pytest.raises(UnauthenticatedError):
+        require_service_or_administrator(None, "payment")

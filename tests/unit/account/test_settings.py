@@ -5,10 +5,19 @@ from base64 import b64encode
 import pytest
 
 from services.account.__main__ import main
+from services.account.settings import ServeSettings
 
 DATABASE_URL = "postgresql://account:hush-hush@127.0.0.1:1/account"
 ENCRYPTION_KEY = b64encode(bytes(32)).decode()
-VARIABLES = ("DATABASE_URL", "KEY_ENCRYPTION_KEY", "ADMIN_EMAIL", "ADMIN_PASSWORD", "TOKEN_LIFETIME", "GRPC_PORT")
+VARIABLES = (
+    "DATABASE_URL",
+    "KEY_ENCRYPTION_KEY",
+    "ADMIN_EMAIL",
+    "ADMIN_PASSWORD",
+    "TOKEN_LIFETIME",
+    "GRPC_PORT",
+    "SERVICE_SECRETS",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +57,11 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, command: st
         ("TOKEN_LIFETIME", "for ever"),
         ("TOKEN_LIFETIME", "59"),
         ("GRPC_PORT", "99999"),
+        ("SERVICE_SECRETS", "payment"),
+        ("SERVICE_SECRETS", "payment:short-secret"),
+        ("SERVICE_SECRETS", "Payment:hush-hush-hush-hush-hush-hush"),
+        ("SERVICE_SECRETS", "hush-hush-hush-hush-hush-hush-hush"),
+        ("SERVICE_SECRETS", "payment:a-long-and-usable-value-here,:hush-hush-hush-hush-hush"),
         ("DATABASE_URL", "postgresql://account@127.0.0.1:hush/account"),
         ("DATABASE_URL", "mysql://account:hush-hush@127.0.0.1/account"),
     ],
@@ -62,6 +76,32 @@ def test_a_bad_setting_is_named_and_not_repeated(environment: pytest.MonkeyPatch
     assert not value or value not in message
     assert "secret" not in message
     assert "hush" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "secrets"),
+    [
+        (None, {}),
+        ("", {}),
+        (f"payment:{'a' * 24}", {"payment": ["a" * 24]}),
+        (
+            f" payment:{'a' * 24} ,payment:{'b:' * 12},x:{'c' * 30},",
+            {"payment": ["a" * 24, "b:" * 12], "x": ["c" * 30]},
+        ),
+    ],
+)
+def test_services_have_their_secrets(
+    environment: pytest.MonkeyPatch, value: str | None, secrets: dict[str, list[str]]
+) -> None:
+    """None by default; several of one service are all accepted; the encryption key is read beside them."""
+    environment.setenv("DATABASE_URL", DATABASE_URL)
+    environment.setenv("KEY_ENCRYPTION_KEY", ENCRYPTION_KEY)
+    if value is not None:
+        environment.setenv("SERVICE_SECRETS", value)
+    settings = ServeSettings()
+    assert settings.secrets_by_service == secrets
+    assert [key.get_secret_value() for key in settings.key_encryption_key] == [ENCRYPTION_KEY]
+    assert "a" * 24 not in repr(settings)
 
 
 def test_an_administrator_needs_a_password(environment: pytest.MonkeyPatch) -> None:
