@@ -56,13 +56,35 @@ class Loop(Protocol):
 
 
 class Serving(Protocol):
-    """What can be served: rpc.Server, or an HTTP server."""
+    """What can be served: rpc.Server, serving.HttpServer, or both `Together`."""
 
     async def start(self) -> None:
         """Returns once it listens."""
 
     async def stop(self) -> None:
         """Takes nothing new, finishes what is under way, and returns."""
+
+
+class Together:
+    """Several servers of one process as one: all listen, or none."""
+
+    def __init__(self, *servers: Serving) -> None:
+        self._servers = servers
+
+    async def start(self) -> None:
+        """Starts them in this order; raises what one of them raises, with those before it stopped again."""
+        async with contextlib.AsyncExitStack() as started:
+            for server in self._servers:
+                await server.start()
+                started.push_async_callback(server.stop)
+            started.pop_all()
+
+    async def stop(self) -> None:
+        """Stops all of them at once: each has its own time to finish what is under way."""
+        results = await asyncio.gather(*(server.stop() for server in self._servers), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
 
 async def serve(server: Serving, *loops: Loop) -> None:

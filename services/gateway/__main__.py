@@ -20,16 +20,16 @@ from services.gateway.app import create_app
 from services.gateway.clients import AccountsClient, OrdersClient, ProductsClient
 from services.gateway.context import Platform
 from services.gateway.endpoint import Endpoint, Rules
-from services.gateway.health import Drain, Readiness
+from services.gateway.health import Readiness
 from services.gateway.identity import Cookies, SignIns
 from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
 from services.gateway.money import Currency
 from services.gateway.payments import PaymentsClient
 from services.gateway.schema import SCHEMA
-from services.gateway.serving import HttpServer, HttpSettings
 from services.gateway.workers import Workers, end_with_parent
 from services.publisher import Publisher
+from services.serving import Drain, HttpServer, HttpSettings
 from services.tokens import TokenSettings, Verifier
 
 SCHEMA_FILE: Final = Path(__file__).parent / "schema.graphql"

@@ -13,8 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from services.errors import EcommerceError, InvalidError, NotFoundError, UnavailableError
 from services.gateway.endpoint import Endpoint
 from services.gateway.failures import tell_alone
-from services.gateway.health import Drain, Readiness
+from services.gateway.health import Readiness
 from services.gateway.playground import asset, playground
+from services.serving import Drain
 from services.tokens import Verifier
 
 # For everything that is not the playground: nothing here is a page, and nothing may be framed or guessed at.

@@ -27,10 +27,10 @@ from services.gateway.body import TooLargeError, linger, receive_body
 from services.gateway.context import Context, Platform
 from services.gateway.documents import Documents, Operation, RequestError
 from services.gateway.failures import Failures, tell_alone
-from services.gateway.health import Drain
 from services.gateway.identity import Caller, SignIns, token_of
 from services.gateway.limits import Limits, check_variables
 from services.gateway.request import GraphQLRequest, Headers, check_headers, read_body, read_headers
+from services.serving import Drain
 
 Header = tuple[bytes, bytes]
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from services.gateway.serving import accepting, require_free
+from services.serving import accepting, require_free
 
 log = structlog.get_logger(__name__)
 

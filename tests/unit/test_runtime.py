@@ -200,3 +200,36 @@ async def test_commands_can_be_told_to_stop(order: Order) -> None:
     await asyncio.wait_for(running, 5)
 
     assert order.events == ["begun", "cleaned up"]
+
+
+class Server:
+    """Says when it starts and stops; `fails` keeps it from starting."""
+
+    def __init__(self, name: str, said: list[str], *, fails: bool = False) -> None:
+        self._name, self._said, self._fails = name, said, fails
+
+    async def start(self) -> None:
+        if self._fails:
+            raise OSError("the port is taken")
+        self._said.append(f"{self._name} starts")
+
+    async def stop(self) -> None:
+        self._said.append(f"{self._name} stops")
+
+
+async def test_servers_together_start_in_order_and_all_stop() -> None:
+    """Two servers of one process are one to whoever runs them."""
+    said: list[str] = []
+    both = runtime.Together(Server("a", said), Server("b", said))
+    await both.start()
+    await both.stop()
+    assert said[:2] == ["a starts", "b starts"]
+    assert sorted(said[2:]) == ["a stops", "b stops"]
+
+
+async def test_servers_together_listen_all_or_none() -> None:
+    """When the second cannot start, the first is stopped again."""
+    said: list[str] = []
+    with pytest.raises(OSError, match="the port is taken"):
+        await runtime.Together(Server("a", said), Server("b", said, fails=True)).start()
+    assert said == ["a starts", "a stops"]

@@ -11,7 +11,7 @@ from tests.unit.charts.rendering import Object, of_kind, only, pod_templates
 
 MIGRATING = [row.name for row in SERVICES if row.database]
 # Seconds that a process takes at most to end by itself: calls under way, their connections, its loops (services/rpc,
-# services/gateway/serving.py, services/runtime.py).
+# services/serving.py, services/runtime.py).
 ENDING = {
     "account": 20 + 1 + 10,
     "product": 20 + 1 + 10,

@@ -12,12 +12,13 @@ from prometheus_client import REGISTRY
 from services.gateway.app import create_app
 from services.gateway.context import Platform
 from services.gateway.endpoint import Endpoint, Rules
-from services.gateway.health import Drain, Readiness
+from services.gateway.health import Readiness
 from services.gateway.identity import Cookies, SignIns
 from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
 from services.gateway.money import Currency
 from services.gateway.schema import SCHEMA
+from services.serving import Drain
 from services.tokens import Role, Verifier
 from tests.factories.gateway import PASSWORD, POLICY, email
 from tests.fakes.gateway import FakeAccounts, FakeOrders, FakeProducts, FakePublisher, FakeServices

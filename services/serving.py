@@ -1,7 +1,8 @@
-"""Granian inside this process: starting, and stopping without an error for anyone.
+"""HTTP by Granian inside this process: starting, and stopping without an error for anyone.
 
-On a stop the gateway first says that it is leaving: /readyz turns to 503, so that nothing new is sent here, and every
-answer closes its connection, so that clients which keep theirs open go elsewhere. Requests are still served all that
+On a stop the service first says that it is leaving: /readyz turns to 503, so that nothing new is sent here, and every
+answer closes its connection, so that clients which keep theirs open go elsewhere (both are up to the application, which
+looks at the same `Drain`). Requests are still served all that
 time. Then the listener closes, and what is under way is finished. Only a request that is sent at that very moment, by
 someone who heeds neither sign, can find its connection closed before it is read.
 """
@@ -21,14 +22,19 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar import Litestar
 
-from services.gateway.health import Drain
-
 log = structlog.get_logger(__name__)
 
 # Seconds until a freshly started server has to accept connections.
 START_SECONDS: Final = 10.0
 # Granian's own lines go the way of all others; its INFO says nothing that ours do not.
 _LOGGING: Final = {"handlers": {}, "loggers": {"_granian": {"level": "ERROR", "propagate": True}}}
+
+
+@dataclass
+class Drain:
+    """Set once, when the service is about to stop: it finishes what it has and should get nothing new."""
+
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class HttpSettings:
     leave_seconds: float = 1.0
     # The longest that requests under way may take from then on.
     finish_seconds: float = 15.0
-    # Other workers of the same gateway listen there too.
+    # Other workers of the same service listen there too.
     shared_port: bool = False
 
 
