@@ -47,7 +47,7 @@ readinessProbe:
     port: http
   periodSeconds: 3
   timeoutSeconds: 3
-  # It asks for every service behind. A new pod gets requests once it has reached them all; later it keeps them, in
-  # effect for ever: with one service away the others go on being served, instead of none.
+  # It asks for every service behind but payment. A new pod gets requests once it has reached them all; later it keeps
+  # them, in effect for ever: with one service away the others go on being served, instead of none.
   failureThreshold: 1000000
 {{- end }}
