@@ -221,6 +221,21 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """That somebody asks for money to be given back: all that is left where no amount is named.
+
+    `requested_by` is the account that asks; `key`, if not empty, makes a repetition of it harmless.
+    """
+
+    payment_id: str
+    amount_minor: int | None
+    currency: str
+    reason: str
+    requested_by: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutSession:
     """One page on which an order can be paid; `url` and `provider_session_id` are empty while it is OPENING."""
 

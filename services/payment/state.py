@@ -68,9 +68,7 @@ class PaymentState:
     def covers(self) -> bool:
         """Whether it pays what was asked for; what the provider adds as tax does not count."""
         paid = self.amount_minor - self.tax_minor
-        return self.status != PaymentStatus.SUCCEEDED or (
-            self.currency == self.due_currency and paid >= self.due_minor
-        )
+        return self.status != PaymentStatus.SUCCEEDED or (self.currency == self.due_currency and paid >= self.due_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,10 @@ class Story:
     def succeeded(self, payment: PaymentState) -> bool:
         """Answers whether money came in; money that was given back had come in, whatever else was told so far."""
         return payment.status == PaymentStatus.SUCCEEDED or self.refunded(payment) > 0
+
+    def standing(self, payment: PaymentState) -> PaymentStatus:
+        """Answers how a payment is shown."""
+        return PaymentStatus.SUCCEEDED if self.succeeded(payment) else payment.status
 
     def refunds_of(self, payment: PaymentState) -> Sequence[RefundState]:
         """Answers its refunds."""

@@ -1,4 +1,4 @@
-"""Customers, checkout sessions, payments and refunds, webhook deliveries, what the order service is to be told, products."""
+"""Customers, products, checkout sessions, payments, refunds, webhook deliveries, and steps for the order service."""
 
 import sqlalchemy as sa
 from alembic import op
