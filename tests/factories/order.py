@@ -17,6 +17,10 @@ def administrator(account_id: int = 1) -> Identity:
     return Identity(account_id, "administrator", "an-administrators-token")
 
 
+def service(name: str = "payment") -> Identity:
+    return Identity(0, "service", "a-services-token", name)
+
+
 def product(product_id: str = "p1", price_minor: int = 1999, currency: str = "USD") -> Product:
     return Product(product_id, f"Name of {product_id}", f"Description of {product_id}", price_minor, currency)
 

@@ -143,3 +143,15 @@ async def test_simultaneous_moves_happen_one_after_another(kept: Kept) -> None:
     assert len(set(moved)) == 1
     assert sum(isinstance(answer, ConflictError) for answer in answers) == 10
     assert len(await kept.staged()) == 3
+
+
+async def test_an_order_is_found_by_its_id(kept: Kept) -> None:
+    """Whole, as it stands now; None where there is none."""
+    first = (await kept.store.add(draft(7, line("a", 5, 2), line("b", 7, 1)), None)).order
+    second = (await kept.store.add(draft(8), None)).order
+    assert await kept.store.get(first.id) == first
+    assert await kept.store.get(second.id) == second
+    moved = await kept.store.change_status(first.id, OrderStatus.PAID)
+    assert await kept.store.get(first.id) == moved
+    for order_id in (second.id + 1, 0, -1, 2**31 - 1, -(2**31)):
+        assert await kept.store.get(order_id) is None

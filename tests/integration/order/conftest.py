@@ -19,8 +19,10 @@ from protos.gen.ecommerce.product import v1 as product_v1
 from services import rpc
 from services.database import Database
 from services.errors import UnavailableError
+from services.service_identity import ServiceToken
 
 PASSWORD = "correct horse battery staple"
+PAYMENT_SECRET = "the secret of the payment service"
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,10 @@ class Shop:
             with attempt:
                 await self.shown(viewer, viewer.id, take=1)
 
+    def payment(self, secret: str = PAYMENT_SECRET) -> ServiceToken:
+        """The payment service as account and order see it."""
+        return ServiceToken(self._channel("account"), "payment", secret)
+
     def _channel(self, service: str) -> rpc.Channel:
         channel = rpc.Channel(f"127.0.0.1:{self.platform.service(service).port}", timeout=10)
         self._stack.push_async_callback(channel.close)
@@ -143,6 +149,7 @@ async def shop(datastores: Datastores, new_database: Callable[[str], Awaitable[s
     names = ("account", "product", "order")
     urls = {name: await new_database(name) for name in names}
     overrides = {name: {"DATABASE_URL": url} for name, url in urls.items()}
+    overrides["account"]["SERVICE_SECRETS"] = f"payment:{PAYMENT_SECRET}"
     async with AsyncExitStack() as stack:
         platform = Platform(instances=names, overrides=overrides, datastores=datastores)
         await stack.enter_async_context(platform)

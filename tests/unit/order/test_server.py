@@ -13,7 +13,7 @@ from services.order.server import OrderServer
 from services.order.service import OrderService
 from services.rpc import context
 from services.tokens import Identity
-from tests.factories.order import NOW, administrator, customer, product
+from tests.factories.order import NOW, administrator, customer, product, service
 from tests.fakes.order import FakeCatalogue, FakeStore
 
 T = TypeVar("T")
@@ -65,6 +65,7 @@ async def test_nobody_is_the_caller_without_a_token(server: OrderServer) -> None
     """Every method asks for a sign-in."""
     for call in (
         server.post_order(order_v1.PostOrderRequest()),
+        server.get_order(order_v1.GetOrderRequest(id=1)),
         server.get_orders_for_account(order_v1.GetOrdersForAccountRequest(account_id=7)),
         server.get_orders_for_accounts(order_v1.GetOrdersForAccountsRequest()),
         server.update_order_status(order_v1.UpdateOrderStatusRequest(order_id=1, status=order_v1.OrderStatus.PAID)),
@@ -92,6 +93,14 @@ async def test_one_account_is_answered_newest_first(server: OrderServer) -> None
     asked = order_v1.GetOrdersForAccountRequest(account_id=7, skip=1, take=1)
     answered = await acting_as(customer(7), server.get_orders_for_account(asked))
     assert answered.orders == [placed[1]]
+
+
+async def test_one_order_is_answered_whole(server: OrderServer) -> None:
+    """To its owner and to the payment service alike, as it was placed."""
+    placed = await place(server, 7, a=1, b=2)
+    for caller in (customer(7), service("payment")):
+        answered = await acting_as(caller, server.get_order(order_v1.GetOrderRequest(id=placed.id)))
+        assert answered.order == placed
 
 
 async def test_an_order_moves_on(server: OrderServer) -> None:

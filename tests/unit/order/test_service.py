@@ -17,7 +17,7 @@ from services.order.events import Announcer
 from services.order.paging import MAX_ACCOUNTS
 from services.order.service import OrderService
 from services.order.status import OrderStatus
-from tests.factories.order import NOW, administrator, customer, items, product
+from tests.factories.order import NOW, administrator, customer, items, product, service
 from tests.fakes.order import FakeCatalogue, FakeStore
 
 
@@ -237,3 +237,42 @@ async def test_an_unknown_order_is_not_found(house: House) -> None:
     """The error names the order."""
     with pytest.raises(NotFoundError, match="no order 12345"):
         await house.service.change_status(administrator(), 12345, OrderStatus.PAID)
+
+
+async def test_an_order_is_shown_to_its_owner(house: House) -> None:
+    """Everybody else is told that there is none, as of one that does not exist; who is nobody has to sign in first."""
+    order = await house.service.place(customer(7), items(a=1))
+    assert await house.service.order(customer(7), order.id) == order
+    for caller, order_id in ((customer(8), order.id), (customer(7), 12345)):
+        with pytest.raises(NotFoundError, match=f"There is no order {order_id}"):
+            await house.service.order(caller, order_id)
+    with pytest.raises(UnauthenticatedError):
+        await house.service.order(None, order.id)
+
+
+async def test_any_order_is_shown_to_administrators_and_payment(house: House) -> None:
+    """Another service sees none, not even the order of the account whose id it might have."""
+    order = await house.service.place(customer(7), items(a=1))
+    assert await house.service.order(administrator(), order.id) == order
+    assert await house.service.order(service("payment"), order.id) == order
+    with pytest.raises(NotFoundError):
+        await house.service.order(service("payment"), 12345)
+    with pytest.raises(ForbiddenError):
+        await house.service.order(service("gateway"), order.id)
+
+
+async def test_payment_moves_an_order(house: House) -> None:
+    """The payment service says what became of an order; no other service does."""
+    order = await house.service.place(customer(7), items(a=1))
+    with pytest.raises(ForbiddenError):
+        await house.service.change_status(service("gateway"), order.id, OrderStatus.PAID)
+    moved = await house.service.change_status(service("payment"), order.id, OrderStatus.PAID)
+    assert moved.status is OrderStatus.PAID
+
+
+async def test_a_service_has_no_orders(house: House) -> None:
+    """It neither places nor lists any."""
+    with pytest.raises(ForbiddenError):
+        await house.service.place(service("payment"), items(a=1))
+    with pytest.raises(ForbiddenError):
+        await house.service.orders_for_account(service("payment"), 7, 0, 10)
