@@ -85,7 +85,8 @@ class Facts(Rows):
     async def _place(self, connection: AsyncConnection, fact: Fact) -> Row[Any] | None:
         """Answers the row that a fact belongs to: the session of a payment or checkout, the payment of a refund."""
         if isinstance(fact, RefundFact):
-            return (await connection.execute(self._paid(fact.provider_payment_id))).one_or_none()
+            payment: Row[Any] | None = (await connection.execute(self._paid(fact.provider_payment_id))).one_or_none()
+            return payment
         if isinstance(fact, PaymentFact):
             known = select(sessions).join(payments, payments.c.session_id == sessions.c.id)
             found = await connection.execute(known.where(*self._is_payment(fact.provider_payment_id)))
