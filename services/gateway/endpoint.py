@@ -22,8 +22,8 @@ from prometheus_client import Counter, Histogram
 from strawberry.execution import optimized_is_awaitable
 
 from services import telemetry
+from services.body import TooLargeError, linger, receive_body
 from services.errors import EcommerceError, InvalidError, RateLimitedError, UnavailableError
-from services.gateway.body import TooLargeError, linger, receive_body
 from services.gateway.context import Context, Platform
 from services.gateway.documents import Documents, Operation, RequestError
 from services.gateway.failures import Failures, tell_alone
@@ -123,7 +123,7 @@ class Endpoint:
             raise MethodError("Send the request by POST.")
         headers = read_headers(scope["headers"])
         check_headers(headers)
-        body = await receive_body(headers, receive, self._limits.body)
+        body = await receive_body(headers.content_length, receive, self._limits.body)
         with telemetry.tracer.start_as_current_span(
             "POST /graphql", context=_trace(headers), kind=SpanKind.SERVER
         ) as span:

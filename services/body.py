@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 from litestar.types import Receive
 
 from services.errors import InvalidError
-from services.gateway.request import Headers
 
 # How much of a body that is too large is read and thrown away, and for how long, so that its sender gets to read the
 # answer instead of a broken connection.
@@ -24,10 +23,13 @@ class TooLargeError(InvalidError):
     status = 413
 
 
-async def receive_body(headers: Headers, receive: Receive, limit: int) -> bytes | bytearray:
-    """Answers the body; raises TooLargeError as soon as it is known to pass the limit."""
+async def receive_body(content_length: int | None, receive: Receive, limit: int) -> bytes | bytearray:
+    """Answers the body; raises TooLargeError as soon as it is known to pass the limit.
+
+    `content_length` is what the header says, or None without one. Raises InvalidError when the client went away.
+    """
     error = TooLargeError(f"The request is larger than {limit} bytes.")
-    if headers.content_length is not None and headers.content_length > limit:
+    if content_length is not None and content_length > limit:
         raise error
     message = cast("dict[str, Any]", await receive())
     body = message.get("body", b"")
