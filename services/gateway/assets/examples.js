@@ -2,8 +2,10 @@
 // that each can register.
 const visit = `${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
 const visitor = `ada.${visit}@example.com`;
-// playground.js sends the id of the product that was answered last in place of these words.
+// playground.js sends what was answered last in place of these words, ids that are numbers as numbers.
 const LAST_PRODUCT = "the product of tab 3";
+const LAST_ORDER = "the order of tab 5";
+const OWN_ACCOUNT = "the account of tab 3 or 8";
 const variables = (value) => JSON.stringify(value, null, 2);
 
 const EXAMPLES = [
@@ -76,7 +78,46 @@ mutation CreateOrder($order: OrderInput!) {
     variables: variables({ order: { products: [{ id: LAST_PRODUCT, quantity: 2 }] } }),
   },
   {
-    query: `# 6. Your account and what you have bought.
+    query: `# 6. Pay for it: open the answered url in a window of its own. It is your order that says what it costs.
+mutation CreateCheckoutSession($details: CheckoutInput!) {
+  createCheckoutSession(details: $details) {
+    url
+  }
+}
+`,
+    variables: variables({
+      details: {
+        accountId: OWN_ACCOUNT,
+        orderId: LAST_ORDER,
+        email: visitor,
+        name: "Ada",
+        redirectUrl: `${window.location.origin}/playground`,
+        products: [],
+      },
+    }),
+  },
+  {
+    query: `# 7. What became of the order of tab 5, and of its payments.
+query Order($id: Int!) {
+  order(id: $id) {
+    id
+    status
+    totalPrice
+    payments {
+      id
+      status
+      amount
+      refunded
+      currency
+      createdAt
+    }
+  }
+}
+`,
+    variables: variables({ id: LAST_ORDER }),
+  },
+  {
+    query: `# 8. Your account and what you have bought.
 query Account {
   accounts {
     id

@@ -74,12 +74,21 @@ def test_the_bundles_are_those_of_the_table() -> None:
 
 
 def test_every_example_is_valid() -> None:
-    """The tabs that the playground opens with are operations of this schema, and cover the contract's five."""
+    """The tabs that the playground opens with are operations of this schema, from signing up to having paid."""
     script = (playground.ASSETS / "examples.js").read_text()
     queries = re.findall(r"query: `([^`]+)`", script)
     operations = [parse(query) for query in queries]
     assert not [error for operation in operations for error in validate(SCHEMA._schema, operation)]
-    for name in ("register", "login", "createProduct", "product(pagination", "createOrder", "orders"):
+    for name in (
+        "register",
+        "login",
+        "createProduct",
+        "product(pagination",
+        "createOrder",
+        "createCheckoutSession",
+        "order(id",
+        "orders",
+    ):
         assert any(name in query for query in queries)
 
 
