@@ -41,7 +41,7 @@ class ProductReactions:
         self._listings = listings
 
     async def __call__(self, batch: Sequence[Event]) -> None:
-        """Keeps the newest version of every product told of; raises MeaninglessEventError where an event tells of none."""
+        """Keeps the newest version of every product told of; MeaninglessEventError if an event tells of none."""
         newest: dict[str, Listing | events_v1.ProductDeleted] = {}
         for event in batch:
             product_id, told = _told(event)
