@@ -11,6 +11,7 @@ import pytest
 
 from ecommerce_operator.api import Api, connect
 from ecommerce_operator.cluster import Cluster
+from ecommerce_operator.errors import NotFoundError
 from ecommerce_operator.kinds import PLATFORM
 from ecommerce_operator.store import Store
 from local.kubernetes.control_plane import ControlPlane
@@ -26,7 +27,7 @@ def helm() -> Path:
     return tool("helm", to_terminal)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def plane(tmp_path_factory: pytest.TempPathFactory, helm: Path) -> AsyncIterator[ControlPlane]:
     """Holds etcd and an API server that knows the EcommercePlatform; no controllers."""
     async with ControlPlane(tmp_path_factory.mktemp("plane"), to_terminal) as plane:
@@ -43,9 +44,12 @@ async def api(plane: ControlPlane) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def world(api: Api) -> World:
-    """An empty namespace that no other test has."""
-    return await new_world(api)
+async def world(api: Api) -> AsyncIterator[World]:
+    """An empty namespace that no other test has; at the end its platform goes, or later operators would care for it."""
+    world = await new_world(api)
+    yield world
+    with suppress(NotFoundError):
+        await world.delete_platform()
 
 
 @pytest.fixture
@@ -59,9 +63,20 @@ async def kubelet(world: World, api: Api) -> AsyncIterator[Kubelet]:
         await working
 
 
+@pytest.fixture(scope="module")
+async def operator(
+    plane: ControlPlane, helm: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Operator]:
+    """The operator, for all namespaces and every test of a file: each is a platform's only one, as in a cluster."""
+    operator = Operator(plane.kubeconfig, tmp_path_factory.mktemp("operator"), helm)
+    await operator.start()
+    yield operator
+    await operator.stop()
+
+
 @pytest.fixture
-async def operator(plane: ControlPlane, world: World, helm: Path, tmp_path: Path) -> AsyncIterator[Operator]:
-    """The operator, for that namespace alone."""
+async def own_operator(plane: ControlPlane, world: World, helm: Path, tmp_path: Path) -> AsyncIterator[Operator]:
+    """An operator for a test's namespace alone, for tests that end or measure it."""
     operator = Operator(plane.kubeconfig, tmp_path, helm, namespaces=world.namespace)
     await operator.start()
     yield operator
@@ -91,12 +106,3 @@ async def new_world(api: Api, prefix: str = "test") -> World:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     await api.request("POST", NAMESPACE.path(None), {}, body)
     return World(api, name)
-
-
-@pytest.fixture
-async def plane_operator(plane: ControlPlane, helm: Path, tmp_path: Path) -> AsyncIterator[Operator]:
-    """The operator, for all namespaces."""
-    operator = Operator(plane.kubeconfig, tmp_path / "all", helm)
-    await operator.start()
-    yield operator
-    await operator.stop()

@@ -1,16 +1,12 @@
 """Claims about a resource that changes: pauses, what is not wished any more, and wishes that cannot be met."""
 
 import asyncio
-import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.kubernetes.control_plane import ControlPlane
-from tests.integration.operator.operator_process import ROOT, Operator
-from tests.integration.operator.world import World, condition, until
+from tests.integration.operator.operator_process import Operator
+from tests.integration.operator.world import World, until
 
 pytestmark = pytest.mark.usefixtures("kubelet")
 
@@ -104,28 +100,6 @@ async def test_a_paused_component_is_left_alone(operator: Operator, world: World
     assert order["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":1.0.0")
     assert (await world.component("order"))["reason"] == "Paused"
     assert operator.running
-
-
-async def test_values_that_a_chart_refuses_are_told(
-    plane: ControlPlane, helm: Path, world: World, tmp_path: Path
-) -> None:
-    """A service whose values its chart refuses says so in the chart's words, and the others come up."""
-    charts = shutil.copytree(ROOT / "charts", tmp_path / "charts", symlinks=True)
-    schema = json.loads((charts / "order" / "values.schema.json").read_text())
-    schema["properties"]["replicas"]["maximum"] = 1
-    (charts / "order" / "values.schema.json").write_text(json.dumps(schema))
-    operator = Operator(plane.kubeconfig, tmp_path, helm, namespaces=world.namespace, charts=charts)
-    await operator.start()
-    await world.apply({"services": {"order": {"replicas": 3}}})
-
-    async def settled() -> bool:
-        return (await world.status()).get("componentsReady") == "7/8"
-
-    await until("all but one are ready", settled)
-    assert "replicas" in (await world.component("order"))["message"]
-    assert condition(await world.status(), "Ready") == "False"
-    await world.ready(await generation_of(world, {}))
-    await operator.stop()
 
 
 async def test_a_kind_that_the_cluster_does_not_know_is_told(operator: Operator, world: World) -> None:

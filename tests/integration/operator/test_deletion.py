@@ -89,7 +89,7 @@ async def release_claims(world: World) -> bool:
     return await gone(world)
 
 
-async def test_two_platforms_do_not_touch_one_another(plane_operator: Operator, api: Api) -> None:
+async def test_two_platforms_do_not_touch_one_another(operator: Operator, api: Api) -> None:
     """Of two platforms of the same name in two namespaces one is deleted, and the other keeps every object."""
     first, second = [await new_world(api, name) for name in ("first", "second")]
     kubelets = [Kubelet(api, world.namespace) for world in (first, second)]
@@ -103,6 +103,6 @@ async def test_two_platforms_do_not_touch_one_another(plane_operator: Operator, 
     await until("the first is gone", lambda: gone(first))
     after = {(await second.get(*title.split("/")) or {})["metadata"]["uid"] for title in await second.everything()}
     assert after == before
-    assert plane_operator.running
+    assert operator.running
     for task in working:
         task.cancel()

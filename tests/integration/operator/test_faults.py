@@ -23,12 +23,10 @@ async def picture(world: World) -> dict[str, object]:
     return found
 
 
-async def disturbed(operator: Operator, within: float, seed: int) -> None:
-    """Kills the operator again and again for some seconds, and lets it live after that."""
+async def disturbed(operator: Operator, kills: int, seed: int) -> None:
+    """Kills the operator some times, each time at another moment of its work, and lets it live after that."""
     chance = random.Random(seed)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + within
-    while loop.time() < end:
+    for _ in range(kills):
         await operator.start()
         await asyncio.sleep(chance.uniform(0.0, 2.5))
         await operator.kill()
@@ -37,23 +35,23 @@ async def disturbed(operator: Operator, within: float, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [3])
 async def test_killed_at_any_moment_it_ends_in_the_same_state(
-    operator: Operator, world: World, kubelet: Kubelet, seed: int
+    own_operator: Operator, world: World, kubelet: Kubelet, seed: int
 ) -> None:
     """Killed again and again during install, update and deletion, the operator reaches the state it would have."""
-    await operator.kill()
+    await own_operator.kill()
     await world.apply({"deletionPolicy": "Retain"})
-    await disturbed(operator, 15, seed)
+    await disturbed(own_operator, 3, seed)
     await world.ready()
     installed = await picture(world)
     passwords = {one["metadata"]["name"]: one["data"] for one in await world.list("Secret")}
-    await operator.kill()
+    await own_operator.kill()
     changed = await world.apply({"version": "2.0.0", "ingress": {"type": "None"}})
-    await disturbed(operator, 15, seed)
+    await disturbed(own_operator, 3, seed)
     await world.ready(changed["metadata"]["generation"])
     await until("the Ingress is pruned", lambda: absent(world, "Ingress", "shop-gateway"))
-    await operator.kill()
+    await own_operator.kill()
     back = await world.apply({})
-    await disturbed(operator, 10, seed)
+    await disturbed(own_operator, 2, seed)
     await world.ready(back["metadata"]["generation"])
 
     async def same() -> bool:
@@ -62,31 +60,31 @@ async def test_killed_at_any_moment_it_ends_in_the_same_state(
 
     await until("the state of the first install", same)
     assert {one["metadata"]["name"]: one["data"] for one in await world.list("Secret")} == passwords
-    await operator.kill()
+    await own_operator.kill()
     await world.delete_platform()
-    await disturbed(operator, 6, seed)
+    await disturbed(own_operator, 2, seed)
     await until("the platform is gone", lambda: gone(world))
     assert {name.partition("/")[0] for name in await world.everything()} == {"Secret", "PersistentVolumeClaim"}
     assert kubelet.order
 
 
 async def test_an_api_server_that_is_away_is_waited_for(
-    plane: ControlPlane, operator: Operator, world: World, kubelet: Kubelet
+    plane: ControlPlane, own_operator: Operator, world: World, kubelet: Kubelet
 ) -> None:
     """While the API server is away the operator lives on; when it is back, what happened meanwhile is seen."""
     await world.apply()
     await world.ready()
     server = plane.processes["kube-apiserver"]
-    pid = operator.pid
+    pid = own_operator.pid
     await server.kill()
     await asyncio.sleep(12)  # longer than all attempts at one request take
-    assert (await operator.health()).status_code == 200
+    assert (await own_operator.health()).status_code == 200
     await server.start()
     await world.delete("Service", "shop-gateway")
     await until("the Service is back", lambda: world.get("Service", "shop-gateway"), 30)
     changed = await world.apply({"version": "2.0.0"})
     await world.ready(changed["metadata"]["generation"])
-    assert operator.pid == pid
+    assert own_operator.pid == pid
     assert kubelet.order
 
 

@@ -17,16 +17,16 @@ WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
 
 @pytest.mark.timeout(240)
 async def test_a_quiet_minute_has_no_write_and_few_reads(
-    operator: Operator, world: World, kubelet: Kubelet, api: Api
+    own_operator: Operator, world: World, kubelet: Kubelet, api: Api
 ) -> None:
     """With a platform that is as it should be, the operator writes nothing in a minute and reads next to nothing."""
     await world.apply()
     await world.ready()
     kubelet.holds.add("")  # it looks at nothing any more
     await asyncio.sleep(5)  # the pass after the last status
-    before, asked = await requests(api), await operator.metrics()
+    before, asked = await requests(api), await own_operator.metrics()
     await asyncio.sleep(QUIET)
-    after, asked_after = await requests(api), await operator.metrics()
+    after, asked_after = await requests(api), await own_operator.metrics()
     grown = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
     assert {name: count for name, count in grown.items() if name in WRITES} == {}
     own = sum(

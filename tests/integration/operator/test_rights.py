@@ -63,9 +63,9 @@ async def test_the_charts_rights_are_enough(restricted: Operator, world: World, 
     assert "forbidden" not in restricted.log().lower()
 
 
-async def test_no_secret_is_told(operator: Operator, world: World, kubelet: Kubelet) -> None:
+async def test_no_secret_is_told(own_operator: Operator, world: World, kubelet: Kubelet) -> None:
     """No content of a Secret is in the log, in an event, in a status, in another object or on a command line."""
-    seen = asyncio.create_task(command_lines(operator))
+    seen = asyncio.create_task(command_lines(own_operator))
     await world.apply()
     await world.ready()
     await world.delete("Secret", "shop-postgres")
@@ -79,7 +79,7 @@ async def test_no_secret_is_told(operator: Operator, world: World, kubelet: Kube
     }
     assert len(secrets) >= 7
     kinds = ("Event", "ConfigMap", "Deployment", "StatefulSet", "Job")
-    told = [operator.log(), json.dumps(await world.platform()), " ".join(await seen)]
+    told = [own_operator.log(), json.dumps(await world.platform()), " ".join(await seen)]
     told += [json.dumps(await world.list(kind)) for kind in kinds]
     text = "\n".join(told).encode()
     assert [secret for secret in secrets if secret in text or base64.b64encode(secret) in text] == []
