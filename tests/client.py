@@ -13,6 +13,10 @@ CREATE_ORDER = "mutation($o: OrderInput!) { createOrder(order: $o) { id totalPri
 PRODUCT_BY_ID = "query($id: String) { product(id: $id) { id name price } }"
 SEARCH = "query($q: String) { product(query: $q) { id name } }"
 OWN_ORDERS = "query($p: PaginationInput) { accounts { id orders(pagination: $p) { id totalPrice } } }"
+OWN_ACCOUNT = "{ accounts { id name email } }"
+ORDER = "query($id: Int!) { order(id: $id) { id status totalPrice payments { id status amount refunded currency } } }"
+CHECKOUT = "mutation($d: CheckoutInput) { createCheckoutSession(details: $d) { url } }"
+PORTAL = "mutation($c: CustomerPortalSessionInput) { createCustomerPortalSession(credentials: $c) { url } }"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ from tests.e2e.clusters import Stage, diagnosis, until
 from tests.e2e.platforms import Entrance, Platform
 
 # Files in the order in which they should run: what changes little comes first, what breaks the whole cluster last.
-ORDER = ("install", "refusal", "idle", "drift", "pause", "update", "pods", "side_by_side", "brief", "node", "deletion")
+ORDER = (
+    *("install", "refusal", "idle", "drift", "pause", "update"),
+    *("payment", "pods", "side_by_side", "brief", "node", "deletion"),
+)
 _STAGE = pytest.StashKey[Stage]()
 _FAILED = pytest.StashKey[bool]()
 _NAMESPACES = ("e2e-shop", "e2e-twin", "e2e-brief")

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.clusters import Stage
 
 Sample = tuple[str, Mapping[str, str], float]
-OPERATOR_PORT = 9090
+PORT = 9090
 
 
 def samples(text: str) -> Iterator[Sample]:
@@ -30,10 +30,11 @@ async def of_api_server(stage: Stage) -> dict[tuple[str, str], float]:
 
 
 async def of_operator(stage: Stage, namespace: str) -> list[Sample]:
-    """Answers the operator's own metrics, read through the API server."""
-    pod = await stage.operator_pod()
-    return list(
-        samples(
-            await stage.run("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:{OPERATOR_PORT}/proxy/metrics")
-        )
-    )
+    """Answers the operator's own metrics."""
+    return await of_pod(stage, namespace, await stage.operator_pod())
+
+
+async def of_pod(stage: Stage, namespace: str, pod: str) -> list[Sample]:
+    """Answers a pod's own metrics, read through the API server."""
+    text = await stage.run("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy/metrics")
+    return list(samples(text))
