@@ -3,39 +3,91 @@
 Nothing here needs a sign-in of the platform: a webhook is signed, and a page's address is its key.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+import structlog
 from litestar import Litestar, Request, Response, Router, asgi, get
 from litestar.exceptions import HTTPException
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.errors import EcommerceError, ForbiddenError, NotFoundError, RateLimitedError, UnavailableError
+from services.errors import (
+    ConflictError,
+    EcommerceError,
+    ForbiddenError,
+    InternalError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from services.payment.webhook import Webhooks
 from services.serving import Drain
 
-# Pages set stricter ones of their own.
+# For everything that does not say it for itself, as pages do.
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+# Bytes that a form on a page may have; it has some hundred.
+LONGEST_FORM: Final = 16 * 1024
+# Seconds in which a page is answered, its form read and its work done.
+PAGE_SECONDS: Final = 15.0
+# Seconds that an answer about readiness is kept, and that it may take, however many probes come.
+KEPT_SECONDS: Final = 1.0
+READINESS_SECONDS: Final = 3.0
+
 _STATUS: Final[dict[type[EcommerceError], int]] = {
+    UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    ConflictError: 409,
     RateLimitedError: 429,
     UnavailableError: 503,
+    InternalError: 500,
 }
 
+log = structlog.get_logger(__name__)
 
-def create_app(
-    webhooks: Webhooks, pages: Sequence[Router], *, missing: Callable[[], Awaitable[list[str]]], drain: Drain
-) -> Litestar:
+Missing = Callable[[], Awaitable[list[str]]]
+
+
+class Readiness:
+    """Asks `missing` for the names of what this process cannot work without, at most once a second."""
+
+    def __init__(self, missing: Missing, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask = missing
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._missing: list[str] = []
+
+    async def missing(self) -> list[str]:
+        """Answers what is missing; a question without an answer is something that is missing, too."""
+        async with self._lock:
+            if self._clock() - self._asked_at > KEPT_SECONDS:
+                try:
+                    async with asyncio.timeout(READINESS_SECONDS):
+                        self._missing = await self._ask()
+                except Exception as error:  # noqa: BLE001 a probe is answered whatever happens
+                    self._missing = [f"readiness ({type(error).__name__})"]
+                self._asked_at = self._clock()
+        return self._missing
+
+
+def create_app(webhooks: Webhooks, pages: Sequence[Router], *, missing: Missing, drain: Drain) -> Litestar:
     """Answers the ASGI application; `missing` names what keeps the service from its work."""
+    bounded = Router("/", route_handlers=pages, middleware=[_in_time])
     return Litestar(
-        [_webhook(webhooks), _healthz, _readyz(missing, drain), *pages],
+        [_webhook(webhooks), _healthz, _readyz(Readiness(missing), drain), bounded],
         response_headers=SECURITY_HEADERS,
+        request_max_body_size=LONGEST_FORM,
+        before_send=[_leaving(drain)],
         exception_handlers={Exception: _refuse},
         openapi_config=None,
         logging_config=None,
@@ -51,32 +103,59 @@ def _webhook(webhooks: Webhooks) -> Any:
 
 
 @get("/healthz", sync_to_thread=False)
-def _healthz() -> dict[str, str]:
+def _healthz() -> Response[bytes]:
     """Answers while the process is alive, whatever else is not."""
-    return {"status": "alive"}
+    return _json({"status": "alive"})
 
 
-def _readyz(missing: Callable[[], Awaitable[list[str]]], drain: Drain) -> Any:
+def _readyz(readiness: Readiness, drain: Drain) -> Any:
     @get("/readyz")
-    async def readyz() -> Response[dict[str, Any]]:
-        """Answers 200 when webhooks can be taken, and 503 with what is missing otherwise."""
+    async def readyz() -> Response[bytes]:
+        """Answers 200 when webhooks can be taken, and otherwise 503 with the names of what is missing."""
         if drain.started:
-            return Response({"status": "stopping", "missing": []}, status_code=503)
-        names = await missing()
-        return Response(
-            {"status": "not ready" if names else "ready", "missing": names}, status_code=503 if names else 200
-        )
+            return _json({"status": "stopping", "missing": []}, status=503)
+        missing = await readiness.missing()
+        status = "not ready" if missing else "ready"
+        return _json({"status": status, "missing": missing}, status=503 if missing else 200)
 
     return readyz
 
 
-def _refuse(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, str]]:
-    """Answers an error as JSON; what is nobody's business is told as nothing."""
-    if isinstance(error, HTTPException):
-        return Response(
-            {"error": error.detail if error.status_code < 500 else "Internal error."}, status_code=error.status_code
-        )
-    status = _STATUS.get(type(error), 400) if isinstance(error, EcommerceError) else 500
-    return Response(
-        {"error": error.message if isinstance(error, EcommerceError) else "Internal error."}, status_code=status
-    )
+def _in_time(app: ASGIApp) -> ASGIApp:
+    """Gives a page's request a deadline: nobody holds one open by sending its form a byte at a time."""
+
+    async def within(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(PAGE_SECONDS):
+                await app(scope, receive, send)
+        except TimeoutError:
+            raise UnavailableError("The request took too long. Try again later.") from None
+
+    return within
+
+
+def _leaving(drain: Drain) -> Callable[[Message, Scope], Awaitable[None]]:
+    """Lets clients that keep their connections go elsewhere once the process is about to stop."""
+
+    async def close(message: Message, _: Scope) -> None:
+        if drain.started and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+
+    return close
+
+
+def _refuse(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answers an error in JSON, wherever no page has its own way to tell it; a fault's detail is for the log."""
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _json({"error": error.detail}, status=error.status_code, headers=error.headers)
+    if isinstance(error, EcommerceError):
+        status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
+        return _json({"error": error.message}, status=status, headers={"Retry-After": "5"} if status == 503 else None)
+    log.error("a request failed", exc_info=error)
+    return _json({"error": "Something went wrong here. Try again later."}, status=500)
+
+
+def _json(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    content = msgspec.json.encode(body)
+    sent = {**SECURITY_HEADERS, **(headers or {})}
+    return Response(content, status_code=status, media_type="application/json", headers=sent)
