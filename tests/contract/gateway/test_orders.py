@@ -72,3 +72,14 @@ async def test_others_orders_are_for_administrators(services: Services) -> None:
     (token, mine), (_, others) = await services.customer(), await services.customer()
     with pytest.raises(ForbiddenError):
         await services.orders.of_accounts(token, [mine, others], 0, 10)
+
+
+async def test_one_order_is_its_owners(services: Services) -> None:
+    """An administrator gets any; for everybody else another's order does not exist."""
+    (token, _), (other, _) = await services.customer(), await services.customer()
+    order = await services.orders.place(token, [OrderItem(await _product(services, token), 2)], "")
+    assert await services.orders.get(token, order.id) == order
+    assert await services.orders.get(services.administrator, order.id) == order
+    for who, order_id in ((other, order.id), (token, 2**31 - 1), (token, 0)):
+        with pytest.raises(NotFoundError, match=f"There is no order {order_id}"):
+            await services.orders.get(who, order_id)
