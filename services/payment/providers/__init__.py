@@ -1,0 +1,1 @@
+"""The providers behind the port of services/payment/provider.py."""
