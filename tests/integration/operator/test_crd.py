@@ -1,7 +1,7 @@
 """Claims about the EcommercePlatform definition, on a real API server: it completes, it refuses, it explains itself."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +9,6 @@ import yaml
 
 from ecommerce_operator.spec import Platform, Spec
 from local.kubernetes.control_plane import ControlPlane
-from local.progress import silent
 from tests.integration.operator import crd_api
 from tests.integration.operator.crd_api import DEFINITION, ROOT, Api, platform
 from tests.integration.operator.crd_refusals import CHANGES, NAMES, SPECS
@@ -18,15 +17,14 @@ NAME = "ecommerceplatforms.ecommerce.dev"
 
 
 @pytest.fixture(scope="module")
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    """An API server with the definition."""
-    async with ControlPlane(tmp_path_factory.mktemp("plane"), silent) as plane:
-        api = Api(plane.kubeconfig)
-        api.tell("create", f"--filename={DEFINITION}")
-        # Served, and listed among all kinds, a moment later. `explain` believes what kubectl knows of that list; `get`
-        # asks again, and so must come first.
-        api.tell_in_time("get", "ecp")
-        yield api
+def api(plane: ControlPlane) -> Iterator[Api]:
+    """An API server with the definition; what tests make is gone before operators come."""
+    api = Api(plane.kubeconfig)
+    # Listed among all kinds a moment after it is served. `explain` believes what kubectl knows of that list; `get`
+    # asks again, and so must come first.
+    api.tell_in_time("get", "ecp")
+    yield api
+    api.tell("delete", "ecp", "--all")
 
 
 def test_the_definition_has_no_warning(api: Api) -> None:

@@ -14,18 +14,25 @@ from tests.integration.operator.operator_process import Operator
 from tests.integration.operator.world import NAMESPACE, World, until
 
 
-@pytest.fixture
-async def world(helm: Path, tmp_path: Path) -> AsyncIterator[World]:
-    """A namespace of a control plane with controllers."""
-    async with ControlPlane(tmp_path / "plane", to_terminal, controllers=True) as plane:
+@pytest.fixture(scope="module")
+async def cluster(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """A control plane with controllers, and the operator."""
+    folder = tmp_path_factory.mktemp("cluster")
+    async with ControlPlane(folder / "plane", to_terminal, controllers=True) as plane:
         await define(plane, helm)
         api = Api(await connect(str(plane.kubeconfig)))
-        operator = Operator(plane.kubeconfig, tmp_path, helm)
+        operator = Operator(plane.kubeconfig, folder, helm)
         await operator.start()
-        yield await new_world(api)
+        yield api
         await operator.stop()
         assert "Traceback" not in operator.log()
         await api.close()
+
+
+@pytest.fixture
+async def world(cluster: Api) -> World:
+    """A namespace of it."""
+    return await new_world(cluster)
 
 
 @pytest.mark.parametrize("installed", [True, False], ids=["installed", "while installing"])
