@@ -69,7 +69,7 @@ class Buyer:
 
     async def press(self, page: Page, button: str) -> None:
         """Presses a button of the provider's checkout page, and waits until the buyer is back in the shop."""
-        await page.get_by_role("button", name=re.compile(rf"^{button}\b")).click()
+        await page.get_by_role("button", name=re.compile(rf"^{button}")).click()
         await page.wait_for_url(re.compile(rf"^{re.escape(self.back)}&"))
 
     def _person(self) -> dict[str, Any]:
