@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from services.errors import ConflictError, EcommerceError, ForbiddenError, InvalidError
+from services.errors import ConflictError, EcommerceError, ForbiddenError, InvalidError, NotFoundError
 from services.payment.domain import (
     Amount,
     BegunCheckout,
@@ -119,10 +119,13 @@ class PaymentService:
         Raises UnauthenticatedError, NotFoundError, ConflictError when the order is paid, refunded or cancelled,
         InvalidError for a redirect URL that is not allowed, UnavailableError.
         """
-        require_identity(caller)
+        identity = require_identity(caller)
         email, name = contact(email, name)
         redirect_url = self._rules.redirect(redirect_url, origin)
         order = await self._orders.get(order_id)
+        if order.account_id != identity.account_id:
+            # An administrator sees every order, and pays no more than their own.
+            raise NotFoundError(f"There is no order {order_id}.")
         if order.status not in _PAYABLE:
             raise ConflictError(f"An order that is {order.status.name} cannot be paid.")
         begun = await self._store.begin_checkout(order, email, name, redirect_url, self._clock() + self._lifetime)
