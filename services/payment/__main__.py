@@ -6,27 +6,36 @@ migrate    brings the database to the newest schema
 
 import argparse
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import uuid_utils
 
 from services import rpc, runtime, telemetry
+from services.consumer import Consumer
 from services.database import DatabaseSettings
 from services.errors import EcommerceError
 from services.keys import account_keys
+from services.payment.listings import ListingLoop
+from services.payment.measures import BacklogLoop, MeasuredProvider
 from services.payment.models import OrderPaymentRecord
 from services.payment.orders import OrderClient
-from services.payment.provider import Provider
-from services.payment.rules import Rules
+from services.payment.reactions import OrderReactions, ProductReactions
+from services.payment.reconciliation import ReconciliationLoop
+from services.payment.refunds import RefundLoop
 from services.payment.server import PaymentServer
 from services.payment.service import PaymentService
 from services.payment.settings import ServeSettings
 from services.payment.store import PostgresPayments
+from services.payment.updates import UpdateLoop
+from services.payment.web import create_app
+from services.payment.webhook import Webhooks
+from services.payment.wiring import choose
 from services.service_identity import ServiceToken
+from services.serving import Drain, HttpServer, HttpSettings
 from services.tokens import Verifier
 
 NAME: Final = "payment"
@@ -57,20 +66,56 @@ async def _serving(settings: ServeSettings) -> None:
         rpc.Channel(settings.account_address) as account,
         rpc.Channel(settings.order_address) as order,
     ):
-        secret = settings.service_secret.get_secret_value()
-        orders = OrderClient(order, ServiceToken(account, NAME, secret))
-        store = PostgresPayments(kept, settings.payment_provider, _now, _new_id, lambda: None)
-        rules = Rules(settings.allowed_hosts, settings.public_url, own_pages=settings.payment_provider == "sandbox")
-        provider = cast("Provider", None)
+        bell = _Bell()
+        store = PostgresPayments(kept, settings.payment_provider, _now, _new_id, bell.ring)
+        chosen = choose(settings, kept, _now, _new_id)
+        provider = MeasuredProvider(chosen.provider)
+        orders = OrderClient(order, ServiceToken(account, NAME, settings.service_secret.get_secret_value()))
         lifetime = timedelta(seconds=settings.checkout_lifetime)
-        service = PaymentService(store, provider, orders, rules, _now, lifetime)
+        service = PaymentService(store, provider, orders, settings.rules, _now, lifetime)
+        # Without Kafka and the order service webhooks are still taken; without PostgreSQL nothing goes on.
+        missing = partial(kept.missing, _MIGRATIONS)
         server = rpc.Server(
             settings.server,
             PaymentServer(service),
             verifier=Verifier(account_keys(account), settings.token_policy),
-            readiness=partial(kept.missing, _MIGRATIONS),
+            readiness=missing,
         )
-        await runtime.serve(server)
+        drain = Drain()
+        app = create_app(Webhooks(provider, service, _now), chosen.pages, missing=missing, drain=drain)
+        http = HttpServer(app, HttpSettings(settings.http_host, settings.http_port), drain)
+        working = (UpdateLoop(store, orders), RefundLoop(store, provider), ListingLoop(store, provider))
+        bell.wakes += [loop.wake for loop in working]
+        try:
+            await runtime.serve(
+                runtime.Together(server, http),
+                *working,
+                ReconciliationLoop(store, provider, _now, timedelta(seconds=settings.reconcile_after)),
+                BacklogLoop(store, _now),
+                *_consumers(settings, store),
+                *chosen.loops,
+            )
+        finally:
+            await chosen.close()
+
+
+class _Bell:
+    """Wakes the loops after a commit that left them work; made before them, as the store that rings it is."""
+
+    def __init__(self) -> None:
+        self.wakes: list[Callable[[], None]] = []
+
+    def ring(self) -> None:
+        for wake in self.wakes:
+            wake()
+
+
+def _consumers(settings: ServeSettings, store: PostgresPayments) -> Sequence[runtime.Loop]:
+    kafka = settings.kafka_bootstrap_servers
+    return (
+        Consumer(kafka, "payment-products", ["product_events"], ProductReactions(store)),
+        Consumer(kafka, "payment-orders", ["order_events"], OrderReactions(store)),
+    )
 
 
 def _migrate() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.database import DatabaseSettings
+from services.payment.rules import Rules
 from services.rpc import GrpcSettings
 from services.tokens import TokenSettings
 
@@ -62,6 +63,16 @@ class ServeSettings(DatabaseSettings, GrpcSettings, TokenSettings):
     def allowed_hosts(self) -> tuple[str, ...]:
         """The hosts to which a buyer may be sent back."""
         return tuple(_words(self.redirect_hosts))
+
+    @property
+    def rules(self) -> Rules:
+        """Where buyers may be sent: with the sandbox, whose pages are ours, back to where they came from."""
+        return Rules(self.allowed_hosts, self.public_url, own_pages=self.payment_provider == "sandbox")
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the sandbox sends its webhooks."""
+        return self.sandbox_webhook_url or f"http://127.0.0.1:{self.http_port}/webhook/payment"
 
     @property
     def deliveries(self) -> frozenset[str]:

@@ -11,7 +11,6 @@ from random import Random
 
 from litestar import Router
 
-from services import runtime
 from services.database import Database
 from services.payment.providers.sandbox.desk import Desk, Misbehaviour
 from services.payment.providers.sandbox.pages import pages
@@ -25,7 +24,7 @@ class Sandbox:
 
     provider: SandboxProvider
     pages: Sequence[Router]
-    loops: Sequence[runtime.Loop]
+    loops: Sequence[Sender]
 
 
 def sandbox(  # noqa: PLR0913 what it is wired with
