@@ -1,26 +1,38 @@
 """Each client of the gateway twice: the fake, and the one over gRPC on the real service and its real datastores."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
+import stamina
 
 from local.datastores import Datastores
 from local.platform import Platform
+from protos.gen.ecommerce.order.v1 import OrderStatus
 from services import rpc
 from services.gateway.clients import Accounts, AccountsClient, Orders, OrdersClient, Products, ProductsClient
+from services.gateway.payments import Payments, PaymentsClient
 from tests.factories.gateway import PASSWORD, email
 from tests.fakes.gateway import FakeAccounts, FakeOrders, FakeProducts, FakeServices
+from tests.fakes.gateway_payments import FakePayments
+from tests.sandbox_page import press
 
 
 @dataclass(frozen=True)
 class Services:
-    """The clients of one kind, and an administrator's token."""
+    """The clients of one kind, an administrator's token, and a buyer.
+
+    `origin` is where buyers reach the platform; `pay` has one pay for an order on the page at a URL, and returns once
+    the order is paid.
+    """
 
     accounts: Accounts
     products: Products
     orders: Orders
+    payments: Payments
     administrator: str
+    origin: str
+    pay: Callable[[int, str], Awaitable[object]]
 
     async def customer(self) -> tuple[str, int]:
         """A new account's token and id."""
@@ -31,14 +43,29 @@ class Services:
 
 @pytest.fixture(scope="package")
 async def real(datastores: Datastores) -> AsyncIterator[Services]:
-    """Account, product and order as processes."""
-    instances = ("account", "product", "order")
+    """Account, product, order and payment as processes."""
+    instances = ("account", "product", "order", "payment")
     async with Platform(instances=instances, datastores=datastores) as platform:
         ports = platform.layout.ports
         channels = {name: rpc.Channel(f"127.0.0.1:{ports[name]}") for name in instances}
-        accounts = AccountsClient(channels["account"])
+        accounts, orders = AccountsClient(channels["account"]), OrdersClient(channels["order"])
         session = await accounts.login(platform.administrator_email, platform.administrator_password)
-        yield Services(accounts, ProductsClient(channels["product"]), OrdersClient(channels["order"]), session.token)
+
+        async def pay(order_id: int, url: str) -> None:
+            await press(url)
+            async for attempt in stamina.retry_context(on=AssertionError, attempts=None, timeout=30, wait_max=0.2):
+                with attempt:
+                    assert (await orders.get(session.token, order_id)).status is OrderStatus.PAID
+
+        yield Services(
+            accounts,
+            ProductsClient(channels["product"]),
+            orders,
+            PaymentsClient(channels["payment"]),
+            session.token,
+            f"http://127.0.0.1:{ports['payment-http']}",
+            pay,
+        )
         for channel in channels.values():
             await channel.close()
 
@@ -48,10 +75,16 @@ async def fake() -> Services:
     """The fakes, sharing one signing key."""
     services = FakeServices()
     accounts, products = FakeAccounts(services), FakeProducts(services)
+    orders = FakeOrders(services, products)
+    payments = FakePayments(services, orders)
     session = await accounts.register("Admin", email(), PASSWORD)
     assert session.account is not None
     administrator = services.key.token(session.account.id, "administrator")
-    return Services(accounts, products, FakeOrders(services, products), administrator)
+
+    async def pay(order_id: int, _: str) -> None:
+        await payments.pay(order_id)
+
+    return Services(accounts, products, orders, payments, administrator, "http://shop.example", pay)
 
 
 @pytest.fixture(params=["fake", "real"])
