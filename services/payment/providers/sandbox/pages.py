@@ -40,7 +40,7 @@ def pages(desk: Desk) -> Sequence[Router]:
 
 @get("/style.css", sync_to_thread=False)
 def _style() -> Response[bytes]:
-    return Response(STYLE, media_type="text/css; charset=utf-8", headers={"Cache-Control": "max-age=3600"})
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
 def _checkout(desk: Desk) -> list[Any]:

@@ -43,7 +43,7 @@ def html(template: str, *, leads_to: str, status: int = 200, **values: Any) -> R
         " frame-ancestors 'none'"
     )
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
-    return Response(body.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(body.encode(), status_code=status, media_type="text/html", headers=headers)
 
 
 def notice(title: str, text: str, *, status: int = 200, good: bool = False, back: str = "") -> Response[bytes]:
