@@ -17,7 +17,7 @@ STATUS = {"unsigned": 401, "wrongly_signed": 401, "stale": 400, "malformed": 400
 
 
 @pytest.fixture(scope="module")
-async def till(datastores: Datastores) -> AsyncIterator[Inbox]:
+async def post(datastores: Datastores) -> AsyncIterator[Inbox]:
     """A payment process for the tests of this file."""
     async with inbox(datastores) as running:
         yield running
@@ -42,13 +42,13 @@ def refused(response: httpx.Response, status: int) -> None:
         pytest.param({}, TOO_LARGE, "too_large", id="oversized"),
     ],
 )
-async def test_bad_signatures(till: Inbox, headers: Mapping[str, str], body: bytes, outcome: str) -> None:
+async def test_bad_signatures(post: Inbox, headers: Mapping[str, str], body: bytes, outcome: str) -> None:
     """Unsigned, wrongly signed and oversized ones are refused, counted, and leave the database as it was."""
-    before, written = await till.counted(outcome), await till.written()
+    before, written = await post.counted(outcome), await post.written()
     given = {**signed("msg_bad", body), **headers} if headers else {}
-    refused(await till.send(given, body), STATUS[outcome])
-    assert await till.counted(outcome) == before + 1
-    assert await till.written() == written
+    refused(await post.send(given, body), STATUS[outcome])
+    assert await post.counted(outcome) == before + 1
+    assert await post.written() == written
 
 
 @pytest.mark.parametrize(
@@ -72,47 +72,47 @@ async def test_bad_signatures(till: Inbox, headers: Mapping[str, str], body: byt
         ),
     ],
 )
-async def test_signed_and_still_wrong(till: Inbox, body: bytes, secrets: list[str], seconds: int, outcome: str) -> None:
+async def test_signed_and_still_wrong(post: Inbox, body: bytes, secrets: list[str], seconds: int, outcome: str) -> None:
     """Whoever signs it: stale ones, and ones that cannot be understood, are refused, counted, and not written down."""
-    before, written = await till.counted(outcome), await till.written()
-    refused(await till.send(signed("msg_wrong", body, secrets=secrets, seconds=seconds), body), STATUS[outcome])
-    assert await till.counted(outcome) == before + 1
-    assert await till.written() == written
+    before, written = await post.counted(outcome), await post.written()
+    refused(await post.send(signed("msg_wrong", body, secrets=secrets, seconds=seconds), body), STATUS[outcome])
+    assert await post.counted(outcome) == before + 1
+    assert await post.written() == written
 
 
 @pytest.mark.parametrize("seconds", [-TOLERANCE + MARGIN, TOLERANCE - MARGIN])
-async def test_a_clock_within_the_tolerance(till: Inbox, seconds: int) -> None:
+async def test_a_clock_within_the_tolerance(post: Inbox, seconds: int) -> None:
     """A sender whose clock is off by less than the tolerance is heard."""
-    response = await till.send(signed(f"msg_skewed_{seconds}", seconds=seconds))
+    response = await post.send(signed(f"msg_skewed_{seconds}", seconds=seconds))
     assert (response.status_code, response.json()) == (200, {"outcome": "ignored"})
 
 
 @pytest.mark.parametrize("secrets", [[OLDER], [STRANGER, OLDER]], ids=["the older alone", "with one of the next"])
-async def test_secrets_are_rotated_without_a_gap(till: Inbox, secrets: list[str]) -> None:
+async def test_secrets_are_rotated_without_a_gap(post: Inbox, secrets: list[str]) -> None:
     """While both sides change, one secret in common is enough."""
-    assert (await till.send(signed(f"msg_rotated_{len(secrets)}", secrets=secrets))).status_code == 200
+    assert (await post.send(signed(f"msg_rotated_{len(secrets)}", secrets=secrets))).status_code == 200
 
 
-async def test_an_unknown_type_is_recorded_once(till: Inbox) -> None:
+async def test_an_unknown_type_is_recorded_once(post: Inbox) -> None:
     """What concerns nothing is answered 2xx and written down; fifty replays at once write nothing."""
     headers = signed("msg_replayed")
-    assert (await till.send(headers)).json() == {"outcome": "ignored"}
-    before, written = await till.counted("duplicate"), await till.written()
-    answers = await asyncio.gather(*(till.send(headers) for _ in range(50)))
+    assert (await post.send(headers)).json() == {"outcome": "ignored"}
+    before, written = await post.counted("duplicate"), await post.written()
+    answers = await asyncio.gather(*(post.send(headers) for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()["outcome"] for answer in answers} == {"duplicate"}
-    assert await till.counted("duplicate") == before + 50
-    assert await till.written() == written
-    assert await till.outcomes("msg_replayed") == ["ignored"]
+    assert await post.counted("duplicate") == before + 50
+    assert await post.written() == written
+    assert await post.outcomes("msg_replayed") == ["ignored"]
 
 
-async def test_a_replay_with_another_body(till: Inbox) -> None:
+async def test_a_replay_with_another_body(post: Inbox) -> None:
     """Someone who keeps the headers of a delivery can send nothing else with them."""
     headers = signed("msg_kept")
-    await till.send(headers)
-    written = await till.written()
-    refused(await till.send(headers, BODY.replace(b"waved", b"moved")), 401)
-    assert await till.written() == written
+    await post.send(headers)
+    written = await post.written()
+    refused(await post.send(headers, BODY.replace(b"waved", b"moved")), 401)
+    assert await post.written() == written
 
 
 def request(headers: Mapping[str, str], *more: str) -> bytes:
@@ -121,39 +121,39 @@ def request(headers: Mapping[str, str], *more: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def test_a_connection_that_ends_inside_the_body(till: Inbox) -> None:
+async def test_a_connection_that_ends_inside_the_body(post: Inbox) -> None:
     """Half a body, rightly signed as a whole, writes nothing, whether its sender waits for an answer or not."""
-    head, written = request(signed("msg_half"), f"Content-Length: {len(BODY)}"), await till.written()
-    answer = await till.raw(head, BODY[:20])
+    head, written = request(signed("msg_half"), f"Content-Length: {len(BODY)}"), await post.written()
+    answer = await post.raw(head, BODY[:20])
     assert not answer or answer.startswith(b"HTTP/1.1 400")
-    assert await till.outcomes("msg_half") == []
-    assert await till.written() == written
+    assert await post.outcomes("msg_half") == []
+    assert await post.written() == written
 
 
-async def test_a_body_that_stops_coming(till: Inbox) -> None:
+async def test_a_body_that_stops_coming(post: Inbox) -> None:
     """Who falls silent inside the body is told 408 in time and loses the connection; others are served meanwhile."""
-    before = await till.counted("unfinished")
+    before = await post.counted("unfinished")
     head = request(signed("msg_slow"), f"Content-Length: {len(BODY)}")
-    silent = asyncio.create_task(till.raw(head, BODY[:20], end=False))
-    assert (await till.send(signed("msg_beside_slow"))).status_code == 200
+    silent = asyncio.create_task(post.raw(head, BODY[:20], end=False))
+    assert (await post.send(signed("msg_beside_slow"))).status_code == 200
     assert not silent.done()
     assert (await silent).startswith(b"HTTP/1.1 408")
-    assert await till.counted("unfinished") == before + 1
-    assert await till.outcomes("msg_slow") == []
+    assert await post.counted("unfinished") == before + 1
+    assert await post.outcomes("msg_slow") == []
 
 
-async def test_a_length_that_was_not_said_is_counted(till: Inbox) -> None:
+async def test_a_length_that_was_not_said_is_counted(post: Inbox) -> None:
     """An endless body in chunks is answered 413 where it passes the limit, and writes nothing."""
-    before = await till.counted("too_large")
+    before = await post.counted("too_large")
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
-    answer = await till.raw(request(signed("msg_endless"), "Transfer-Encoding: chunked"), *[chunk] * 20)
+    answer = await post.raw(request(signed("msg_endless"), "Transfer-Encoding: chunked"), *[chunk] * 20)
     assert answer.startswith(b"HTTP/1.1 413")
-    assert await till.counted("too_large") == before + 1
+    assert await post.counted("too_large") == before + 1
 
 
-async def test_a_length_that_is_said_is_believed_when_it_is_too_large(till: Inbox) -> None:
+async def test_a_length_that_is_said_is_believed_when_it_is_too_large(post: Inbox) -> None:
     """Nothing of such a body has to come first."""
-    answer = await till.raw(request({}, "Content-Length: 999999999"), end=False)
+    answer = await post.raw(request({}, "Content-Length: 999999999"), end=False)
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"connection: close" in answer.lower()
 
@@ -174,54 +174,54 @@ async def test_a_length_that_is_said_is_believed_when_it_is_too_large(till: Inbo
         pytest.param(b"POST /webhook/%ff%00 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", id="no text in a path"),
     ],
 )
-async def test_what_is_no_http(till: Inbox, wire: bytes) -> None:
+async def test_what_is_no_http(post: Inbox, wire: bytes) -> None:
     """Whatever is written to the port is refused or ends the connection; the next webhook is served."""
-    written = await till.written()
-    answer = await till.raw(wire)
+    written = await post.written()
+    answer = await post.raw(wire)
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
-    assert await till.written() == written
-    assert (await till.http.get("/healthz")).status_code == 200
+    assert await post.written() == written
+    assert (await post.http.get("/healthz")).status_code == 200
 
 
-async def test_without_the_database_it_comes_again(till: Inbox, datastores: Datastores) -> None:
+async def test_without_the_database_it_comes_again(post: Inbox, datastores: Datastores) -> None:
     """While PostgreSQL is away webhooks get 503 and a time to come back, forged ones 401; what is repeated is taken."""
     headers = signed("msg_away")
     await datastores.postgres.kill()
     try:
-        before = await till.counted("unavailable")
-        response = await till.send(headers)
+        before = await post.counted("unavailable")
+        response = await post.send(headers)
         refused(response, 503)
         assert int(response.headers["retry-after"]) > 0
-        assert await till.counted("unavailable") == before + 1
-        refused(await till.send(signed("msg_away", secrets=[STRANGER])), 401)
-        assert (await till.http.get("/healthz")).status_code == 200
-        ready = await _readiness(till, 503)
+        assert await post.counted("unavailable") == before + 1
+        refused(await post.send(signed("msg_away", secrets=[STRANGER])), 401)
+        assert (await post.http.get("/healthz")).status_code == 200
+        ready = await _readiness(post, 503)
         assert ready["missing"] == ["PostgreSQL"]
     finally:
         await datastores.postgres.start()
-    await _readiness(till, 200)
-    assert (await till.send(headers)).json() == {"outcome": "ignored"}
-    assert await till.outcomes("msg_away") == ["ignored"]
+    await _readiness(post, 200)
+    assert (await post.send(headers)).json() == {"outcome": "ignored"}
+    assert await post.outcomes("msg_away") == ["ignored"]
 
 
-async def _readiness(till: Inbox, status: int) -> dict[str, list[str]]:
+async def _readiness(post: Inbox, status: int) -> dict[str, list[str]]:
     """What /readyz says once it has that status; its answer is a second old at most."""
     async with asyncio.timeout(30):
         while True:
-            response = await till.http.get("/readyz")
+            response = await post.http.get("/readyz")
             if response.status_code == status:
                 answer: dict[str, list[str]] = response.json()
                 return answer
             await asyncio.sleep(0.1)
 
 
-async def test_it_leaves_without_losing_a_webhook(till: Inbox) -> None:
+async def test_it_leaves_without_losing_a_webhook(post: Inbox) -> None:
     """Told to stop, it says so at /readyz, closes connections, and answers whoever still comes until it is gone."""
-    stopping = asyncio.create_task(till.process.stop())
-    answer = await _readiness(till, 503)
+    stopping = asyncio.create_task(post.process.stop())
+    answer = await _readiness(post, 503)
     assert answer["missing"] == []
-    response = await till.send(signed("msg_last"))
+    response = await post.send(signed("msg_last"))
     assert (response.status_code, response.headers["connection"]) == (200, "close")
     await stopping
-    assert await till.outcomes("msg_last") == ["ignored"]
-    await till.process.start()
+    assert await post.outcomes("msg_last") == ["ignored"]
+    await post.process.start()
