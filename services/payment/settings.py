@@ -25,8 +25,7 @@ class ServeSettings(DatabaseSettings, GrpcSettings, TokenSettings):
     account_address: str = Field(min_length=1)
     order_address: str = Field(min_length=1)
     http_host: str = "0.0.0.0"  # noqa: S104 in a pod, everything outside of it is outside of 127.0.0.1
-    # 0 chooses a free one.
-    http_port: int = Field(default=8081, ge=0, le=65535)
+    http_port: int = Field(default=8081, ge=1, le=65535)
     # Shared with account, which signs this service in for it.
     service_secret: SecretStr = Field(min_length=24)
 

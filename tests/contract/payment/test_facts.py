@@ -34,13 +34,13 @@ async def test_a_payment_pays_the_order_and_ends_its_session(kept: Kept) -> None
     assert len(kept.commits) >= 1
 
 
-async def test_every_permutation_ends_in_the_same_state(kept: Kept) -> None:
-    """Created, failed, succeeded and two refunds, each delivery twice, for 120 orders: paid, then all given back."""
-    for number, arrangement in enumerate(itertools.permutations(range(5)), start=1):
+@pytest.mark.parametrize("before", [CREATED, PaymentStatus.FAILED])
+async def test_every_permutation_ends_in_the_same_state(kept: Kept, before: PaymentStatus) -> None:
+    """Created or failed, succeeded, and two refunds, each delivery twice: paid, then all given back."""
+    for number, arrangement in enumerate(itertools.permutations(range(4)), start=1):
         session, payment = await opened(kept, order(number)), f"pay_{number}"
         facts: list[Fact] = [
-            payment_fact(CREATED, session_id=session, payment=payment),
-            payment_fact(PaymentStatus.FAILED, session_id=session, payment=payment, after=1),
+            payment_fact(before, session_id=session, payment=payment),
             payment_fact(session_id=session, payment=payment, after=2),
             refund_fact(payment=payment, refund=f"ref_a{number}", amount=1000),
             refund_fact(payment=payment, refund=f"ref_b{number}", amount=TOTAL - 1000),
@@ -49,12 +49,10 @@ async def test_every_permutation_ends_in_the_same_state(kept: Kept) -> None:
             await deliver(kept, facts[index])
         assert await payments(kept.store, number) == [(PaymentStatus.SUCCEEDED, TOTAL, 0)], arrangement
         steps = await told(kept.store)
-        assert steps[-1] == REFUNDED, arrangement
-        assert steps in (
-            [*before, PAID, *between, REFUNDED]
-            for before in ([], [OrderStatus.PAYMENT_FAILED])
-            for between in ([], [PARTIALLY])
-        ), arrangement
+        # On the way there it may have been failed and partly refunded, if that was told first.
+        on_the_way = (OrderStatus.PAYMENT_FAILED, PARTIALLY)
+        assert [step for step in steps if step not in on_the_way] == [PAID, REFUNDED], arrangement
+        assert steps == sorted(steps, key=[OrderStatus.PAYMENT_FAILED, PAID, PARTIALLY, REFUNDED].index), arrangement
     assert await requested(kept.store) == []
 
 
