@@ -12,13 +12,14 @@ import msgspec
 import structlog
 from litestar import Litestar, Request, Response, Router, asgi, get
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 from services.errors import (
     ConflictError,
     EcommerceError,
     ForbiddenError,
     InternalError,
+    InvalidError,
     NotFoundError,
     RateLimitedError,
     UnauthenticatedError,
@@ -122,12 +123,21 @@ def _readyz(readiness: Readiness, drain: Drain) -> Any:
 
 
 def _in_time(app: ASGIApp) -> ASGIApp:
-    """Gives a page's request a deadline: nobody holds one open by sending its form a byte at a time."""
+    """Gives a page's request a deadline: nobody holds one open by sending its form a byte at a time.
+
+    A sender who goes away inside the form did nothing that concerns us; Litestar would take it for a fault.
+    """
 
     async def within(scope: Scope, receive: Receive, send: Send) -> None:
+        async def unless_gone() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidError("The request ended before its body.")
+            return message
+
         try:
             async with asyncio.timeout(PAGE_SECONDS):
-                await app(scope, receive, send)
+                await app(scope, unless_gone, send)
         except TimeoutError:
             raise UnavailableError("The request took too long. Try again later.") from None
 
