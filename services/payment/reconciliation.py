@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import structlog
 from prometheus_client import Counter
 
-from services.payment.domain import Fact, Outcome, OverdueSession, PaymentFact, PaymentStatus
+from services.payment.domain import CheckoutFact, Fact, Outcome, OverdueSession, PaymentFact, PaymentStatus
 from services.payment.provider import ProviderRefusedError, ProviderUnavailableError
 from services.payment.working import Working, each
 
@@ -91,9 +91,9 @@ class ReconciliationLoop(Working):
         facts = await self._ask(session)
         if facts is None or session.expires_at > self._clock() or _is_under_way(facts):
             return
-        if session.provider_session_id:
+        if page := session.provider_session_id or _page(facts):
             try:
-                await self._provider.close_checkout(session.provider_session_id)
+                await self._provider.close_checkout(page)
             except ProviderRefusedError as refusal:
                 log.warning("a checkout cannot be closed", session_id=session.session_id, reason=refusal.message)
             except ProviderUnavailableError:
@@ -134,6 +134,11 @@ class ReconciliationLoop(Working):
 
 async def _later(session: OverdueSession) -> None:
     """Leaves it at that: whatever failed is answered again after a while."""
+
+
+def _page(facts: Sequence[Fact]) -> str:
+    """Answers the provider's id of a page whose opening was never answered; empty where there is none."""
+    return next((fact.provider_session_id for fact in facts if isinstance(fact, CheckoutFact)), "")
 
 
 def _is_under_way(facts: Sequence[Fact]) -> bool:

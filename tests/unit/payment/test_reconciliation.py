@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.payment.domain import CheckoutStatus, Fact, Outcome, OverdueSession, PaymentFact, PaymentStatus
+from services.payment.domain import (
+    CheckoutFact,
+    CheckoutStatus,
+    Fact,
+    Outcome,
+    OverdueSession,
+    PaymentFact,
+    PaymentStatus,
+)
 from services.payment.provider import ProviderRefusedError, ProviderUnavailableError
 from services.payment.reconciliation import FORGET_AFTER, ReconciliationLoop
 
@@ -131,6 +139,15 @@ async def test_a_session_that_was_never_opened_ends_without_being_closed() -> No
     await reconcile(sessions, provider)
     assert not provider.closed
     assert sessions.ended == [("expired", "s1")]
+
+
+async def test_a_page_whose_opening_was_never_answered_is_closed_by_what_the_provider_says() -> None:
+    """It knows the session by our id, and tells its own."""
+    told = CheckoutFact(CheckoutStatus.OPEN, "s1", "cs_1")
+    sessions, provider = Sessions(overdue=[LEFT]), Provider((told,))
+    await reconcile(sessions, provider)
+    assert provider.closed == ["cs_1"]
+    assert sessions.ended[-1] == ("expired", "s1")
 
 
 @pytest.mark.parametrize(
