@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from services.payment import standard_webhooks
 from tests.providers.leash import Answer, Asked, ProviderServer
 
-SECRET: Final = "whsec_" + "ZG9kbw==" * 4
+SECRET: Final = "whsec_" + "ZG9k" * 8
 API_KEY: Final = "test-key"
 
 
