@@ -47,7 +47,7 @@ class Checkouts(Rows):
             await self._lock_payable(connection, order)
             customer = await self._customer(connection, order.account_id, email, name)
             live = (await connection.execute(_LIVE, {"asked": order.id})).one_or_none()
-            if live is not None and self._fits(live, email, name, redirect_url):
+            if live is not None and self._fits(live, email, name, redirect_url, expires_at):
                 return BegunCheckout(_session(live), customer)
             replaced = await self._replace(connection, live)
             made = await self._new_session(connection, order, customer, redirect_url, expires_at)
@@ -59,6 +59,7 @@ class Checkouts(Rows):
         """Keeps what the provider answered, and answers how the session stands now: another may have replaced it."""
         async with self._database.transaction() as session:
             connection = await session.connection()
+            order = await self._lock_order_of(connection, session_id)
             is_opening = sessions.c.status == CheckoutStatus.OPENING.value
             kept = (
                 update(sessions)
@@ -68,12 +69,11 @@ class Checkouts(Rows):
                     url=opened.url,
                     status=case((is_opening, CheckoutStatus.OPEN.value), else_=sessions.c.status),
                 )
-                .returning(sessions.c.status, sessions.c.order_id)
+                .returning(sessions.c.status)
             )
-            row = (await connection.execute(kept)).one()
-            of_order = select(orders.c.account_id).where(orders.c.order_id == row.order_id).scalar_subquery()
-            await self._name(connection, customers.c.account_id == of_order, provider_customer_id)
-        return CheckoutStatus(row.status)
+            status = (await connection.execute(kept)).scalar_one()
+            await self._name(connection, customers.c.account_id == order.account_id, provider_customer_id)
+        return CheckoutStatus(status)
 
     async def customer(self, account_id: int, email: str, name: str) -> Customer:
         """Answers the account as a customer, with the e-mail and name that it has now."""
@@ -127,12 +127,22 @@ class Checkouts(Rows):
             status = OrderStatus.CANCELLED if known.cancelled else OrderStatus(known.staged_status)
             raise ConflictError(f"An order that is {status.name} cannot be paid.")
 
-    def _fits(self, live: Row[Any], email: str, name: str, redirect_url: str) -> bool:
-        """Answers whether a live session can be used: a call under way must be repeated with what it was made with."""
+    async def _lock_order_of(self, connection: AsyncConnection, session_id: str) -> Row[Any]:
+        """Locks the order first, like everyone: two who lock in different orders could wait for each other."""
+        order_id = select(sessions.c.order_id).where(sessions.c.id == session_id)
+        (order,) = await locked(connection, [(await connection.execute(order_id)).scalar_one()])
+        return order
+
+    def _fits(self, live: Row[Any], email: str, name: str, redirect_url: str, expires_at: datetime) -> bool:
+        """Answers whether a live session can be used: a call under way must be repeated with what it was made with.
+
+        Of its time there must be a quarter left, for a buyer has to find the card first.
+        """
+        now = self._clock()
         return (
             live.provider == self._provider
             and live.redirect_url == redirect_url
-            and live.expires_at > self._clock()
+            and live.expires_at - now > (expires_at - now) / 4
             and (live.status == CheckoutStatus.OPEN.value or (live.email, live.name) == (email, name))
         )
 
@@ -210,6 +220,8 @@ class Checkouts(Rows):
         story = (await stories(connection, [payment.order_id]))[payment.order_id]
         left = next(story.left(one) for one in story.payments if one.id == payment.id)
         amount = left if asked.amount_minor is None else asked.amount_minor
+        if payment.provider != self._provider:
+            raise ConflictError(f"The payment was made through {payment.provider}, which is not in use any more.")
         if asked.currency not in ("", payment.currency):
             raise ConflictError(f"The payment was made in {payment.currency}.")
         if not 0 < amount <= left:

@@ -8,7 +8,7 @@ concerned; the facts are merged one by one, and each order is settled.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -85,8 +85,7 @@ class Facts(Rows):
     async def _place(self, connection: AsyncConnection, fact: Fact) -> Row[Any] | None:
         """Answers the row that a fact belongs to: the session of a payment or checkout, the payment of a refund."""
         if isinstance(fact, RefundFact):
-            payment: Row[Any] | None = (await connection.execute(self._paid(fact.provider_payment_id))).one_or_none()
-            return payment
+            return await self._payment_of(connection, fact)
         if isinstance(fact, PaymentFact):
             known = select(sessions).join(payments, payments.c.session_id == sessions.c.id)
             found = await connection.execute(known.where(*self._is_payment(fact.provider_payment_id)))
@@ -98,6 +97,14 @@ class Facts(Rows):
         mine = select(sessions).where(sessions.c.provider == self._provider, or_(by_id, named))
         best: Row[Any] | None = (await connection.execute(mine.order_by(by_id.desc()).limit(1))).one_or_none()
         return best
+
+    async def _payment_of(self, connection: AsyncConnection, fact: RefundFact) -> Row[Any] | None:
+        """Answers the payment of a refund, which is also that of a refund that we asked for."""
+        payment: Row[Any] | None = (await connection.execute(self._paid(fact.provider_payment_id))).one_or_none()
+        if payment is None:
+            asked = select(payments).join(refunds, refunds.c.payment_id == payments.c.id).where(self._is_refund(fact))
+            payment = (await connection.execute(asked.limit(1))).one_or_none()
+        return payment
 
     async def _tell(self, connection: AsyncConnection, fact: Fact, row: Row[Any] | None) -> None:
         if isinstance(fact, RefundFact):
@@ -180,17 +187,13 @@ class Facts(Rows):
 
     def _refunds_of(self, fact: RefundFact) -> Select[Any]:
         """Answers the rows of one refund: the one that we asked for first."""
-        ours = refunds.c.id == fact.refund_id
-        named = refunds.c.provider_refund_id == (fact.provider_refund_id or None)
         return (
-            select(refunds)
-            .where(
-                refunds.c.provider == self._provider,
-                refunds.c.provider_payment_id == fact.provider_payment_id,
-                or_(ours, named),
-            )
-            .order_by(ours.desc(), refunds.c.id)
+            select(refunds).where(self._is_refund(fact)).order_by((refunds.c.id == fact.refund_id).desc(), refunds.c.id)
         )
+
+    def _is_refund(self, fact: RefundFact) -> ColumnElement[bool]:
+        named = refunds.c.provider_refund_id == (fact.provider_refund_id or None)
+        return and_(refunds.c.provider == self._provider, or_(refunds.c.id == fact.refund_id, named))
 
     def _foreign_refund(self, fact: RefundFact, of_payment: Row[Any] | None) -> dict[str, Any]:
         now = self._clock()

@@ -145,7 +145,7 @@ class FakePayments:
             raise ConflictError(f"An order that is {kept.staged.name} cannot be paid.")
         customer = await self.customer(order.account_id, email, name)
         live = next((one for one in self._sessions.values() if one.order_id == order.id and one.status in _LIVE), None)
-        if live and self._fits(live, email, name, redirect_url):
+        if live and self._fits(live, email, name, redirect_url, expires_at):
             return BegunCheckout(live, customer)
         if live:
             self._sessions[live.id] = replace(live, status=CheckoutStatus.EXPIRED)
@@ -195,9 +195,10 @@ class FakePayments:
         matched = [self._tell(fact) for fact in delivery.facts]
         return Outcome.APPLIED if any(matched) else Outcome.UNMATCHED
 
-    def _fits(self, live: CheckoutSession, email: str, name: str, redirect_url: str) -> bool:
+    def _fits(self, live: CheckoutSession, email: str, name: str, redirect_url: str, expires_at: datetime) -> bool:
+        left = live.expires_at - self._clock()
         is_same_call = live.status == CheckoutStatus.OPEN or (live.email, live.name) == (email, name)
-        return is_same_call and live.redirect_url == redirect_url and live.expires_at > self._clock()
+        return is_same_call and live.redirect_url == redirect_url and left > (expires_at - self._clock()) / 4
 
     def _tell(self, fact: Fact) -> bool:
         """Knows payments of sessions by our id, and refunds of payments that are known: what the verbs' tests tell."""

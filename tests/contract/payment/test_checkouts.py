@@ -105,12 +105,13 @@ async def test_another_redirect_replaces_the_page(till: Till) -> None:
     assert await till.open(second) == CheckoutStatus.OPEN
 
 
-async def test_a_page_whose_time_is_over_is_replaced(till: Till) -> None:
-    """With a session of its own, so that the provider does not answer the old page."""
+@pytest.mark.parametrize(("minutes", "is_replaced"), [(44, False), (46, True), (61, True)])
+async def test_a_page_with_little_time_left_is_replaced(till: Till, minutes: int, *, is_replaced: bool) -> None:
+    """A quarter of an hour is a quarter of what a new page has; the new one has a session of its own."""
     first = await till.begin()
     await till.open(first)
-    till.clock.forward(hours=1)
-    assert (await till.begin()).session.id != first.session.id
+    till.clock.forward(minutes=minutes)
+    assert ((await till.begin()).session.id != first.session.id) == is_replaced
 
 
 async def test_a_call_under_way_is_repeated_unchanged_or_not_at_all(till: Till) -> None:

@@ -187,6 +187,20 @@ async def test_our_refund_and_its_webhook_are_one(kept: Kept) -> None:
     assert await payments(kept.store) == [(PaymentStatus.SUCCEEDED, TOTAL, 0)]
 
 
+async def test_a_refund_is_found_by_our_id_as_well(kept: Kept) -> None:
+    """A provider may tell another id of the payment: what we asked for is still what it is about."""
+    session = await opened(kept)
+    await deliver(kept, payment_fact(session_id=session))
+    await kept.store.order_cancelled(1)
+    (refund,) = await requested(kept.store)
+    for fact in (
+        refund_fact(RefundStatus.PENDING, payment="charge_1", refund_id=refund.refund_id),
+        refund_fact(payment="charge_1"),
+    ):
+        assert await deliver(kept, fact) == Outcome.APPLIED
+    assert await payments(kept.store) == [(PaymentStatus.SUCCEEDED, TOTAL, 0)]
+
+
 async def test_a_failed_payment_leaves_the_page_open(kept: Kept) -> None:
     """The buyer may try again, and then the order is paid."""
     session = await opened(kept)

@@ -6,7 +6,16 @@ from datetime import timedelta
 import pytest
 
 from services.database import Database
-from services.payment.domain import CheckoutStatus, Listing, OpenedCheckout, OrderStatus, PaymentStatus, RefundStatus
+from services.errors import ConflictError
+from services.payment.domain import (
+    CheckoutStatus,
+    Listing,
+    OpenedCheckout,
+    OrderStatus,
+    PaymentStatus,
+    RefundOrder,
+    RefundStatus,
+)
 from tests.contract.payment.conftest import Kept, opened_kept
 from tests.contract.payment.driving import BACK, begun, deliver, opened, payments, requested, staged, told
 from tests.factories.payment import NOW, TOTAL, order, payment_fact, refund_fact
@@ -219,6 +228,9 @@ async def test_another_providers_jobs_are_left_alone(payment_database: Database,
     assert await other.store.claim_refunds(10) == []
     assert await other.store.overdue_sessions(later, 10) == []
     assert len(await other.store.claim_order_updates(10)) == 2
+    (payment,) = await other.store.payments_for_orders([1], None)
+    with pytest.raises(ConflictError, match="sandbox"):
+        await other.store.request_refund(RefundOrder(payment.id, 1, "", "", 1, ""))
     begun_anew = await begun(other, order(3))
     assert begun_anew.replaced == ""
     assert begun_anew.session.id.startswith(provider)
