@@ -18,8 +18,8 @@ from services.payment.provider import ProviderRefusedError, ProviderUnavailableE
 from services.payment.working import Working, each
 
 BATCH: Final = 8
-# Seconds between two looks: often enough for the shortest time that a session is given here, a minute.
-POLL_SECONDS: Final = 15.0
+# Seconds between two looks: a page whose order was cancelled should not be paid on for much longer.
+POLL_SECONDS: Final = 5.0
 # No provider repeats a webhook after so long, and its signature would be stale anyway.
 FORGET_AFTER: Final = timedelta(days=90)
 FORGET_BATCH: Final = 1000
