@@ -29,7 +29,7 @@ async def _searchable(ask: GraphQL, name: str, product_id: str) -> None:
 @pytest.mark.timeout(600)
 async def test_datastores_restarted_under_a_trickle(platform: Platform, ask: GraphQL) -> None:
     """Each datastore killed and started again in turn: clear errors, all heals by itself, every acknowledged write is there."""  # noqa: E501
-    pids = {name: platform.service(name).pid for name in ("account", "product", "order", "gateway")}
+    pids = {name: platform.service(name).pid for name in ("account", "product", "order", "payment", "gateway")}
     token = await ask.register(f"{uuid4().hex}@example.com")
     datastores = platform.datastores
     async with Trickle(ask, token) as trickle:

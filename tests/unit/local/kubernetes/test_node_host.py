@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from ipaddress import IPv4Network
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -124,15 +125,20 @@ def test_an_archive_holds_one_program_that_nobody_special_runs(tmp_path: Path) -
     assert (entry.name, entry.mode) == ("echo", 0o755)
 
 
-def test_a_killed_process_is_ending_from_the_moment_of_the_signal() -> None:
-    """It counts as gone before the kernel has ended it, as a zombie, and after that; a stopped one is there."""
+def test_a_killed_process_is_ending_before_the_kernel_has_ended_it() -> None:
+    """It counts as gone soon after the signal, as a zombie, and after that; a stopped one is there.
+
+    Soon, not at once: between taking a signal off the list and marking the process the kernel shows neither.
+    """
     for _ in range(50):
         with subprocess.Popen(["/bin/sleep", "60"]) as child:
             assert not is_ending(child.pid)
             child.send_signal(signal.SIGSTOP)
             assert not is_ending(child.pid)
             child.kill()
-            assert is_ending(child.pid)
+            deadline = monotonic() + 10
+            while not is_ending(child.pid):
+                assert monotonic() < deadline
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
             assert is_ending(child.pid)
         assert is_ending(child.pid)
@@ -149,5 +155,7 @@ def test_a_node_whose_processes_are_dying_does_not_run(tmp_path: Path, killed: s
         Record(**processes, host="10.123.0.1", address="10.123.0.2").write(node.layout.record)
         assert node.running
         dying.kill()
-        assert not node.running
+        deadline = monotonic() + 10
+        while node.running:
+            assert monotonic() < deadline
         assert node.status() is None
