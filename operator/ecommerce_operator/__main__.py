@@ -63,17 +63,22 @@ async def run(settings: Settings) -> None:
         await _until_defined(cluster)
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(part) for part in (watches.run(), canary.run())]
+
+            async def end() -> None:
+                await controller.close()
+                for task in background:
+                    task.cancel()
+                await asyncio.wait(background)
+
             try:
                 await kopf.operator(
-                    registry=registry(controller, by_file=bool(settings.kubeconfig) or not in_cluster()),
+                    registry=registry(controller, end, by_file=bool(settings.kubeconfig) or not in_cluster()),
                     clusterwide=not settings.watch_namespaces,
                     namespaces=settings.watch_namespaces,
                     standalone=True,
                 )
             finally:
-                await controller.close()
-                for task in background:
-                    task.cancel()
+                await end()
 
 
 async def _until_defined(cluster: Cluster) -> None:

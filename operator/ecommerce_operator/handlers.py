@@ -5,7 +5,7 @@ from the whole resource (see `reconcile`), so kopf needs no finalizer, no annota
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -44,9 +44,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = 20.0
 
 
-def registry(controller: Controller, *, by_file: bool) -> kopf.OperatorRegistry:
+def registry(controller: Controller, end: Callable[[], Awaitable[None]], *, by_file: bool) -> kopf.OperatorRegistry:
     """Answers the handlers; every event of a platform goes to the controller.
 
+    `end` is called when kopf ends. It has to end every task that began after kopf: for those kopf waits five seconds.
     `by_file` says to sign in by a kubeconfig file rather than by the pod's service account.
     """
     handlers = kopf.OperatorRegistry()
@@ -61,8 +62,7 @@ def registry(controller: Controller, *, by_file: bool) -> kopf.OperatorRegistry:
 
     @kopf.on.cleanup(registry=handlers)
     async def stop(**_: Any) -> None:
-        # Kopf would wait some seconds for every task that began after it.
-        await controller.close()
+        await end()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
