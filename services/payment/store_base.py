@@ -53,7 +53,12 @@ class Rows:
             await connection.execute(insert(refunds), await self._owed_row(connection, owed))
         if story.is_cancelled or state.winner(story):
             over = update(sessions).where(sessions.c.order_id == order_id, sessions.c.status.in_(LIVE))
-            await connection.execute(over.values(status=CheckoutStatus.EXPIRED.value, to_close=True))
+            await connection.execute(over.values(self._over(to_close=True)))
+
+    def _over(self, *, to_close: bool) -> dict[str, Any]:
+        """Answers what is written of a session that is over; its page is closed at the provider as soon as possible."""
+        status = CheckoutStatus.EXPIRED.value
+        return {"status": status, "to_close": to_close, "checked_at": self._clock() - LEASE}
 
     async def _stage(self, connection: AsyncConnection, order_id: int, steps: Sequence[OrderStatus]) -> None:
         now = self._clock()

@@ -152,7 +152,7 @@ class Checkouts(Rows):
         # A session of a provider that is no longer used cannot be closed there by this one.
         ours = live.provider == self._provider
         over = update(sessions).where(sessions.c.id == live.id)
-        await connection.execute(over.values(status=CheckoutStatus.EXPIRED.value, to_close=ours))
+        await connection.execute(over.values(self._over(to_close=ours)))
         return str(live.provider_session_id) if ours else ""
 
     async def _new_session(

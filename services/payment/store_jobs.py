@@ -113,7 +113,8 @@ class Jobs(Rows):
 
     async def sessions_to_close(self, limit: int) -> list[OverdueSession]:
         """Answers sessions that are over here and may still be open at the provider; each once in 30 seconds."""
-        due = (sessions.c.to_close, sessions.c.provider_session_id != "", sessions.c.checked_at < self._clock() - LEASE)
+        free = sessions.c.checked_at <= self._clock() - LEASE
+        due = (sessions.c.to_close, sessions.c.provider_session_id != "", free)
         return await self._check(select(sessions.c.id).where(*due), limit)
 
     async def session_closed(self, session_id: str) -> None:

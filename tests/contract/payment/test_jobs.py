@@ -97,11 +97,10 @@ async def test_a_payment_for_an_order_cancelled_meanwhile_goes_back(kept: Kept) 
 
 
 async def test_a_cancelled_order_has_its_page_closed(kept: Kept) -> None:
-    """It is named until it is closed, at most once in thirty seconds; an order unknown here is no matter."""
+    """It is named at once and until it is closed, once in thirty seconds; an order unknown here is no matter."""
     await kept.store.order_cancelled(99)
     session = await opened(kept)
     await kept.store.order_cancelled(1)
-    kept.clock.forward(seconds=31)
     (over,) = await kept.store.sessions_to_close(10)
     assert (over.session_id, over.provider_session_id) == (session, f"cs_{session}")
     assert over.status == CheckoutStatus.EXPIRED
@@ -117,7 +116,6 @@ async def test_a_replaced_page_is_closed_when_its_id_is_known(kept: Kept) -> Non
     """Also one whose opening is answered only after it was replaced."""
     first = (await begun(kept)).session.id
     await begun(kept, back=BACK + "?other")
-    kept.clock.forward(seconds=31)
     assert await kept.store.sessions_to_close(10) == []
     await kept.store.opened_checkout(first, "cus_1", OpenedCheckout("cs_late", "/late"))
     (over,) = await kept.store.sessions_to_close(10)
