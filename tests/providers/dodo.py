@@ -7,7 +7,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -29,6 +29,8 @@ class DodoServer(ProviderServer):
         self.checkouts: dict[str, dict[str, Any]] = {}
         self.payments: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
+        # Whether the way in which buyers pay allows refunds of a part.
+        self.partial_refunds = True
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
@@ -139,6 +141,10 @@ class DodoServer(ProviderServer):
                 return Answer(200, {**told, "payment_status": payment.get("status")})
             case "GET", ["payments", one] if one in self.payments:
                 return Answer(200, self.payments[one])
+            case "GET", ["payments", one, "line-items"] if one in self.payments:
+                lines = [{"amount": a, "items_id": i, "refundable_amount": r} for i, a, r in self._lines(one)]
+                allowed = {"currency": asked.query["currency"], "partial_refund_allowed": self.partial_refunds}
+                return Answer(200, {**allowed, "items": [{**line, "tax": 0} for line in lines]})
             case "POST", ["refunds"]:
                 return self._refund(asked)
             case "GET", ["refunds", one] if one in self.refunds:
@@ -158,13 +164,26 @@ class DodoServer(ProviderServer):
         self.checkouts[checkout_id] = asked.body
         return Answer(200, {"session_id": checkout_id, "checkout_url": f"https://checkout.dodo.example/{checkout_id}"})
 
+    def _lines(self, payment_id: str) -> Iterator[tuple[str, int, int]]:
+        """Yields of each line its product, what it comes to, and what can still be given back of that."""
+        payment = self.payments[payment_id]
+        used = sum(each["amount"] for each in payment["refunds"])
+        for item in payment["product_cart"]:
+            amount = item["amount"] * item["quantity"]
+            taken = min(amount, used)
+            used -= taken
+            yield item["product_id"], amount, amount - taken
+
     def _refund(self, asked: Asked) -> Answer:
         payment = self.payments.get(asked.body["payment_id"])
         if payment is None or payment["status"] != "succeeded":
             return Answer(409, {"message": "this payment cannot be refunded"})
         left = payment["total_amount"] - sum(each["amount"] for each in payment["refunds"])
         items = asked.body.get("items")
-        amount = sum(item["amount"] for item in items) if items else left
+        if items and asked.body.get("currency") != payment["currency"]:
+            return Answer(422, {"message": "amounts are in the settlement currency"})
+        free = {item_id: refundable for item_id, _, refundable in self._lines(payment["payment_id"])}
+        amount = sum(item.get("amount", free[item["item_id"]]) for item in items) if items else left
         if not 0 < amount <= left:
             return Answer(422, {"message": "not as much is left"})
         return Answer(200, self.refund(payment["payment_id"], amount, asked.body.get("metadata")))

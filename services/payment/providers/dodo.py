@@ -5,9 +5,9 @@ It sells products of its list, so each product of the shop is one there that may
 list says by now. A cart holds 20 lines; a longer order, or one with a product that the list has not got yet, is one
 line, "Order".
 
-Its API has no idempotency keys. A refund is therefore looked for among the payment's refunds before it is asked for,
-by our id in its metadata; a checkout that was opened and not kept is a page whose address nobody has. Webhooks are
-Standard Webhooks.
+Its API has no idempotency keys, so the library repeats no call that makes something. A refund is looked for among the
+payment's refunds before it is asked for, by our id in its metadata; a checkout that was opened and not kept is a page
+whose address nobody has; a product or customer that was, is one that nobody uses. Webhooks are Standard Webhooks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from dodopayments import APIStatusError, AsyncDodoPayments, DefaultAsyncHttpxCli
 from dodopayments.types import Currency
 from dodopayments.types.price_param import OneTimePrice
 from dodopayments.types.product_item_req_param import ProductItemReqParam
+from dodopayments.types.refund_create_params import Item
 
 from services.payment import standard_webhooks
 from services.payment.domain import (
@@ -37,6 +38,7 @@ from services.payment.domain import (
     RefundRequest,
     RefundStatus,
 )
+from services.payment.provider import ProviderRefusedError
 from services.payment.providers import dodo_events
 from services.payment.providers.calls import (
     CONNECTIONS,
@@ -53,13 +55,14 @@ MOST_LINES: Final = 20
 _TAX_CATEGORY: Final = "digital_products"
 # Pages of the product list that are searched for the product "Order", 100 a page.
 _MOST_PAGES: Final = 20
-_REFUSALS: Final = (400, 403, 404, 409, 422)
+# What is refused for good; a wrong key or a limit is mended or passes.
+_REFUSALS: Final = (400, 404, 409, 422)
 
 
 class DodoProvider:
     """Speaks to Dodo Payments with one API key; `secrets` verify its webhooks."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 a setting each
         self,
         api_key: str,
         secrets: Sequence[str],
@@ -67,6 +70,7 @@ class DodoProvider:
         mode: Literal["test", "live"] = "test",
         base_url: str = "",
         tolerance: timedelta = timedelta(minutes=5),
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._secrets = secrets
         self._tolerance = tolerance
@@ -75,10 +79,11 @@ class DodoProvider:
             bearer_token=api_key,
             environment="live_mode" if mode == "live" else "test_mode",
             base_url=base_url or None,
-            timeout=REQUEST_SECONDS,
+            timeout=request_seconds,
             max_retries=RETRIES,
             http_client=DefaultAsyncHttpxClient(limits=limits, trust_env=not base_url),
         )
+        self._once = self._dodo.with_options(max_retries=0)
         # The product "Order" by currency, once it was found or made.
         self._orders: dict[str, str] = {}
 
@@ -97,7 +102,7 @@ class DodoProvider:
             for known in found.items:
                 if known.metadata and known.metadata.get("account_id") == str(customer.account_id):
                     return text(known.customer_id)
-            made = await self._dodo.customers.create(
+            made = await self._once.customers.create(
                 email=customer.email, name=customer.name, metadata={"account_id": str(customer.account_id)}
             )
             return text(made.customer_id)
@@ -107,13 +112,7 @@ class DodoProvider:
         order = request.order
         async with _calling():
             cart = await self._cart(order, request.provider_products)
-            metadata: dict[str, str | float | bool] = {
-                "session_id": request.session_id,
-                "order_id": str(order.id),
-                # What each line comes to, for a refund of a part (see _items).
-                **{f"line_{i}": f"{item['product_id']}:{_sum(item)}" for i, item in enumerate(cart)},
-            }
-            opened = await self._dodo.checkout_sessions.create(
+            opened = await self._once.checkout_sessions.create(
                 product_cart=cart,
                 customer={"customer_id": request.customer.provider_customer_id},
                 billing_currency=cast("Currency", order.currency),
@@ -121,7 +120,7 @@ class DodoProvider:
                 feature_flags={"allow_currency_selection": False, "allow_discount_code": False},
                 return_url=request.redirect_url,
                 cancel_url=request.redirect_url,
-                metadata=metadata,
+                metadata={"session_id": request.session_id, "order_id": str(order.id)},
                 extra_headers={"Idempotency-Key": request.session_id},
             )
             return OpenedCheckout(text(opened.session_id), text(opened.checkout_url))
@@ -169,11 +168,16 @@ class DodoProvider:
                 if known.refund_id == request.refund_id:
                     return known
                 refunded += 0 if known.status == RefundStatus.FAILED else known.amount_minor
-            whole = not refunded and request.amount_minor == payment.total_amount
-            items = None if whole else _items(payment.metadata, refunded, request.amount_minor)
-            made = await self._dodo.refunds.create(
+            left = payment.total_amount - refunded
+            if not 0 < request.amount_minor <= left:
+                raise ProviderRefusedError("Not as much of the payment is left.")
+            part = refunded > 0 or request.amount_minor < left
+            items = await self._items(request, rest=request.amount_minor == left) if part else None
+            made = await self._once.refunds.create(
                 payment_id=request.provider_payment_id,
-                items=cast("Any", items),
+                # Without it, amounts would be in the currency in which Dodo pays the shop.
+                currency=cast("Currency", request.currency),
+                items=items,
                 reason=request.reason or None,
                 metadata={"refund_id": request.refund_id},
                 extra_headers={"Idempotency-Key": request.refund_id},
@@ -189,7 +193,7 @@ class DodoProvider:
             if provider_product_id:
                 await self._dodo.products.update(provider_product_id, name=name, description=description, price=price)
                 return provider_product_id
-            made = await self._dodo.products.create(
+            made = await self._once.products.create(
                 name=name,
                 description=description,
                 price=price,
@@ -238,7 +242,7 @@ class DodoProvider:
             if len(page.items) < 100:
                 break
         price = _any_amount(currency, 0)
-        made = await self._dodo.products.create(
+        made = await self._once.products.create(
             name="Order", price=price, tax_category=_TAX_CATEGORY, metadata=metadata
         )
         return self._orders.setdefault(currency, text(made.product_id))
@@ -246,6 +250,26 @@ class DodoProvider:
     async def _refund(self, provider_refund_id: str) -> RefundFact:
         """Answers a refund whole: in a payment's list it has no metadata."""
         return _refund_fact(await self._dodo.refunds.retrieve(provider_refund_id))
+
+    async def _items(self, request: RefundRequest, *, rest: bool) -> list[Item]:
+        """Answers which lines a part is taken from, one after another; the whole of each for the `rest`."""
+        lines = await self._dodo.payments.retrieve_line_items(
+            request.provider_payment_id, currency=cast("Currency", request.currency)
+        )
+        if not lines.partial_refund_allowed:
+            raise ProviderRefusedError("The buyer's way of paying allows no refund of a part.")
+        items: list[Item] = []
+        left = request.amount_minor
+        for line in lines.items:
+            part = min(line.refundable_amount, left)
+            if rest and line.refundable_amount > 0:
+                items.append({"item_id": line.items_id})
+            elif not rest and part > 0:
+                items.append({"item_id": line.items_id, "amount": part, "tax_inclusive": True})
+                left -= part
+        if not items or (left and not rest):
+            raise ProviderRefusedError("Not as much of the lines is left.")
+        return items
 
 
 def _calling() -> AbstractAsyncContextManager[None]:
@@ -270,36 +294,6 @@ def _any_amount(currency: str, suggested: int) -> OneTimePrice:
         "purchasing_power_parity": False,
         "discount": 0,
     }
-
-
-def _sum(item: ProductItemReqParam) -> int:
-    return (item.get("amount") or 0) * item["quantity"]
-
-
-def _items(metadata: Mapping[str, Any], refunded: int, amount: int) -> list[dict[str, Any]]:
-    """Answers which lines a part is taken from: those that earlier refunds have not used up, one after another."""
-    lines = [text(metadata[name]).rpartition(":") for name in sorted(metadata, key=_line_number) if _is_line(name)]
-    items, skip, left = [], refunded, amount
-    for product_id, _, total in lines:
-        free = max(0, int(total) - skip)
-        skip = max(0, skip - int(total))
-        part = min(free, left)
-        if part:
-            items.append({"item_id": product_id, "amount": part, "tax_inclusive": True})
-            left -= part
-    if left and lines:
-        # What the provider added as tax belongs to no line.
-        items.append({"item_id": lines[-1][0], "amount": left, "tax_inclusive": True})
-    return items
-
-
-def _is_line(name: str) -> bool:
-    return name.startswith("line_")
-
-
-def _line_number(name: str) -> tuple[bool, int]:
-    number = name.removeprefix("line_")
-    return _is_line(name), int(number) if number.isdigit() else 0
 
 
 def _refund_fact(refund: Any) -> RefundFact:

@@ -32,7 +32,7 @@ class _Payment(msgspec.Struct, frozen=True):
     payment_id: str
     total_amount: int
     currency: str
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] | None = None
     checkout_session_id: str | None = None
     tax: int | None = None
     error_message: str | None = None
@@ -41,11 +41,10 @@ class _Payment(msgspec.Struct, frozen=True):
 class _Refund(msgspec.Struct, frozen=True):
     refund_id: str
     payment_id: str
-    created_at: datetime
-    amount: int | None = None
-    currency: str | None = None
+    amount: int
+    currency: str
     reason: str | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -72,7 +71,7 @@ def read(body: bytes) -> tuple[str, tuple[Fact, ...]]:
             return event.type, (_payment(event),)
         if event.type in _REFUNDS:
             return event.type, (_refund(event),)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedError(str(error)) from error
     return event.type, ()
 
@@ -85,7 +84,7 @@ def _payment(event: _Envelope) -> PaymentFact:
         amount_minor=data.total_amount,
         currency=data.currency,
         occurred_at=moment(event.timestamp),
-        session_id=str(data.metadata.get("session_id", "")),
+        session_id=str((data.metadata or {}).get("session_id", "")),
         provider_session_id=data.checkout_session_id or "",
         tax_minor=data.tax or 0,
         reason=data.error_message or "",
@@ -98,9 +97,9 @@ def _refund(event: _Envelope) -> RefundFact:
         provider_refund_id=data.refund_id,
         provider_payment_id=data.payment_id,
         status=_REFUNDS[event.type],
-        amount_minor=data.amount or 0,
-        currency=data.currency or "",
+        amount_minor=data.amount,
+        currency=data.currency,
         occurred_at=moment(event.timestamp),
-        refund_id=str(data.metadata.get("refund_id", "")),
+        refund_id=str((data.metadata or {}).get("refund_id", "")),
         reason=data.reason or "",
     )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
@@ -29,7 +30,6 @@ from services.payment.domain import (
     RefundRequest,
 )
 from services.payment.provider import (
-    ProviderUnavailableError,
     StaleError,
     UnsignedError,
     WronglySignedError,
@@ -41,7 +41,9 @@ from services.payment.providers.stripe_events import Checkout, Refund
 NAME: Final = "stripe"
 SIGNATURE: Final = "stripe-signature"
 _LONGEST_SIGNATURE: Final = 2_048
-_TIMESTAMP: Final = re.compile(r"(?:^|,)t=([0-9]{1,10})(?:,|$)", re.ASCII)
+# One time and some signatures, of any scheme.
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # What is refused for good; a wrong key or a limit is mended or passes.
 _REFUSALS: Final = (library.InvalidRequestError, library.CardError, library.IdempotencyError)
 _MISSING: Final = "resource_missing"
@@ -58,10 +60,11 @@ class StripeProvider:
         *,
         base_url: str = "",
         tolerance: timedelta = timedelta(minutes=5),
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._secrets = secrets
         self._tolerance = tolerance
-        self._http = _HttpClient(trust_env=not base_url)
+        self._http = _HttpClient(request_seconds, trust_env=not base_url)
         self._stripe = library.StripeClient(
             api_key,
             base_addresses={"api": base_url} if base_url else None,
@@ -127,11 +130,7 @@ class StripeProvider:
                 return tuple(facts)
             if checkout.payment_status != "paid":
                 facts.append(stripe_events.intent_fact(intent, intent.created))
-            refunds = await self._stripe.v1.refunds.list_async({"payment_intent": intent.id, "limit": 100})
-            for refund in refunds.data:
-                one = _as(refund, Refund)
-                facts += stripe_events.refund_facts(one, one.created)
-            return tuple(facts)
+            return (*facts, *await self._refunds(intent.id))
 
     async def close_checkout(self, provider_session_id: str) -> None:
         """Lets the session expire now; one that is over already stays as it is."""
@@ -150,22 +149,23 @@ class StripeProvider:
             return text(session.url)
 
     async def refund(self, request: RefundRequest) -> RefundFact:
-        """Gives money back, once for each of our ids."""
+        """Gives money back, unless a refund with our id is there already: keys are forgotten after a day."""
+        metadata = {"refund_id": request.refund_id, "reason": request.reason[:500]}
         params: dict[str, Any] = {
             "payment_intent": request.provider_payment_id,
             "amount": request.amount_minor,
-            "metadata": {"refund_id": request.refund_id, "reason": request.reason[:500]},
+            "metadata": metadata,
         }
         async with _calling():
+            for known in await self._refunds(request.provider_payment_id):
+                if known.refund_id == request.refund_id:
+                    return known
             made = await self._stripe.v1.refunds.create_async(
                 params,  # type: ignore[arg-type] # a plain dictionary for its typed one
                 {"idempotency_key": request.refund_id},
             )
-            refund = _as(made, Refund)
-            facts = stripe_events.refund_facts(refund, refund.created)
-        if not facts or not isinstance(facts[0], RefundFact):
-            raise ProviderUnavailableError("Stripe's answer tells of no payment.")
-        return facts[0]
+            (fact,) = _refund_facts(made)
+            return fact
 
     async def put_product(self, listing: Listing, provider_product_id: str) -> str:
         """Lists a product under an id that is made from ours."""
@@ -197,13 +197,10 @@ class StripeProvider:
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """Verifies by Stripe's scheme, then reads; the event's id is the delivery's."""
-        header = headers.get(SIGNATURE, "")
-        stamped = _TIMESTAMP.search(header)
-        if not stamped or "v1=" not in header or len(header) > _LONGEST_SIGNATURE:
-            raise UnsignedError
-        if not self._is_signed(header, body):
+        signed_at, signatures = _read_signature(headers.get(SIGNATURE, ""))
+        if not self._is_signed(f"t={signed_at}{signatures}", body):
             raise WronglySignedError
-        if abs(now - datetime.fromtimestamp(int(stamped[1]), UTC)) > self._tolerance:
+        if abs(now - datetime.fromtimestamp(signed_at, UTC)) > self._tolerance:
             raise StaleError
         event_id, kind, facts = stripe_events.read(body)
         return Delivery(event_id, kind, facts)
@@ -211,6 +208,10 @@ class StripeProvider:
     async def close(self) -> None:
         """Closes its connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call] # the library declares no types for it
+
+    async def _refunds(self, provider_payment_id: str) -> list[RefundFact]:
+        found = await self._stripe.v1.refunds.list_async({"payment_intent": provider_payment_id, "limit": 100})
+        return [fact for refund in found.data for fact in _refund_facts(refund)]
 
     def _is_signed(self, header: str, body: bytes) -> bool:
         # Without a tolerance the library does not look at its own clock.
@@ -228,10 +229,18 @@ class StripeProvider:
 class _HttpClient(library.HTTPXClient):
     """The library's own client with bounds: of time, and of connections."""
 
-    def __init__(self, *, trust_env: bool) -> None:
-        super().__init__(timeout=REQUEST_SECONDS)
+    def __init__(self, seconds: float, *, trust_env: bool) -> None:
+        super().__init__(timeout=seconds)
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         self._client_async = httpx.AsyncClient(limits=limits, trust_env=trust_env)
+
+    def _get_request_args_kwargs(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None
+    ) -> list[Any]:
+        # httpx has deprecated that a finished form is given as `data`, which is what the library does.
+        arguments, named = super()._get_request_args_kwargs(method, url, headers, post_data)
+        content = named.pop("data") or None
+        return [arguments, {**named, "content": content}]
 
 
 def _calling() -> AbstractAsyncContextManager[None]:
@@ -239,9 +248,27 @@ def _calling() -> AbstractAsyncContextManager[None]:
 
 
 def _refusal(error: Exception) -> str | None:
-    if not isinstance(error, _REFUSALS):
+    # 409: the same call is under way elsewhere, and its answer can be had later.
+    if not isinstance(error, _REFUSALS) or error.http_status == HTTPStatus.CONFLICT:
         return None
     return error.user_message or error.code or "the request is not valid"
+
+
+def _read_signature(header: str) -> tuple[int, str]:
+    """Answers the only time of a header, and its signatures, each as ",v1=" and hexadecimal digits.
+
+    Raises UnsignedError. The library would take the first of several times, and text of any kind for a signature.
+    """
+    if len(header) > _LONGEST_SIGNATURE:
+        raise UnsignedError
+    parts = [part.partition("=")[::2] for part in header.split(",")]
+    times = [value for name, value in parts if name == "t"]
+    signatures = [value for name, value in parts if name == "v1"]
+    if len(times) != 1 or not _TIMESTAMP.fullmatch(times[0]) or not signatures:
+        raise UnsignedError
+    # One that is no digest fits nothing; the library is given those that can.
+    digests = [value for value in signatures if _DIGEST.fullmatch(value)]
+    return int(times[0]), "".join(f",v1={digest}" for digest in digests)
 
 
 def _line_item(line: Line, currency: str, listed: Mapping[str, str]) -> dict[str, Any]:
@@ -249,6 +276,11 @@ def _line_item(line: Line, currency: str, listed: Mapping[str, str]) -> dict[str
     product: dict[str, Any] = {"product": known} if known else {"product_data": {"name": line.name}}
     price = {"currency": currency.lower(), "unit_amount": line.price_minor, **product}
     return {"quantity": line.quantity, "price_data": price}
+
+
+def _refund_facts(answer: Any) -> tuple[RefundFact, ...]:
+    refund = _as(answer, Refund)
+    return stripe_events.refund_facts(refund, refund.created)
 
 
 def _as(answer: Any, kind: type[Any]) -> Any:

@@ -50,7 +50,7 @@ class Intent(msgspec.Struct, frozen=True):
     currency: str
     created: int
     status: str
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] | None = None
     amount_received: int = 0
     last_payment_error: _Failure | None = None
 
@@ -111,7 +111,7 @@ def read(body: bytes) -> tuple[str, str, tuple[Fact, ...]]:
         event = msgspec.json.decode(body, type=_Event)
         reader = _READERS.get(event.type)
         return event.id, event.type, reader(event) if reader else ()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, OSError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, OSError, RecursionError) as error:
         raise MalformedError(str(error)) from error
 
 
@@ -145,12 +145,12 @@ def intent_fact(intent: Intent, at: int, *, failed: bool = False) -> PaymentFact
         amount_minor=intent.amount_received or intent.amount,
         currency=intent.currency.upper(),
         occurred_at=moment(at),
-        session_id=str(intent.metadata.get("session_id", "")),
+        session_id=str((intent.metadata or {}).get("session_id", "")),
         reason=((error and error.message) or "")[:500],
     )
 
 
-def refund_facts(refund: Refund, at: int) -> tuple[Fact, ...]:
+def refund_facts(refund: Refund, at: int) -> tuple[RefundFact, ...]:
     """Answers how a refund stands; nothing for one of another kind of payment."""
     if not refund.payment_intent:
         return ()
