@@ -130,7 +130,9 @@ async def _read(scope: HTTPScope, receive: Receive) -> Asked:
     else:
         body = dict(parse_qsl(raw.decode()))
     query = dict(parse_qsl(scope["query_string"].decode()))
-    return Asked(scope["method"], scope["path"], headers, query, body)
+    # Litestar takes the slash from the beginning of a mounted path to its end.
+    path = "/" + scope["path"].strip("/")
+    return Asked(scope["method"], path, headers, query, body)
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:
