@@ -1,15 +1,17 @@
 """What a buyer sees of the built-in provider: the checkout page and the customer's portal.
 
 Plain HTML forms: they work without JavaScript, and there is none. A page's address holds the secret that opens it, and
-nothing else does (no cookie), so a form of another site has nothing to go by. Pressing twice does no more than pressing
-once.
+nothing else does (no cookie), so a form of another site has nothing to go by. Pressing Pay twice, or going back and
+pressing it again, pays once and leads to the shop as the first press did.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
 from sqlalchemy import Row
 
 from services.errors import UnavailableError
@@ -17,6 +19,8 @@ from services.payment.domain import CheckoutStatus, PaymentStatus
 from services.payment.providers.sandbox.desk import Desk, ShownPayment
 from services.payment.providers.sandbox.rendering import STYLE, html, money, notice, to
 
+# What keys and ids in addresses are made of; anything else (PostgreSQL takes no NUL, for one) is not looked for.
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _BUTTONS: Final = {
     "pay": PaymentStatus.SUCCEEDED,
     "decline": PaymentStatus.FAILED,
@@ -45,8 +49,8 @@ def _style() -> Response[bytes]:
 
 def _checkout(desk: Desk) -> list[Any]:
     @get("/{token:str}")
-    async def checkout(token: str) -> Response[bytes]:
-        page = await desk.page(token)
+    async def checkout(token: FromPath[str]) -> Response[bytes]:
+        page = await desk.page(token) if _KEY.fullmatch(token) else None
         if page is None:
             return _no_page()
         if not desk.is_open(page):
@@ -55,32 +59,35 @@ def _checkout(desk: Desk) -> list[Any]:
         return html("checkout.html", leads_to=page.redirect_url, page=page, lines=_lines(page), total=total)
 
     @post("/{token:str}/{button:str}")
-    async def press(token: str, button: str) -> Response[bytes]:
+    async def press(token: FromPath[str], button: FromPath[str]) -> Response[bytes]:
         wanted = _BUTTONS.get(button)
-        pressed = await desk.press(token, wanted) if wanted else None
+        pressed = await desk.press(token, wanted) if wanted and _KEY.fullmatch(token) else None
         if pressed is None:
             return _no_page()
         page, taken = pressed
-        return to(_with_result(page, wanted) if wanted and taken else f"/checkout/{token}")
+        paid_before = page.status == CheckoutStatus.COMPLETED.value and wanted == PaymentStatus.SUCCEEDED
+        return to(_with_result(page, wanted) if wanted and (taken or paid_before) else f"/checkout/{token}")
 
     return [checkout, press]
 
 
 def _portal(desk: Desk) -> list[Any]:
     @get("/{token:str}")
-    async def portal(token: str) -> Response[bytes]:
-        way_in = await desk.portal(token)
+    async def portal(token: FromPath[str]) -> Response[bytes]:
+        way_in = await desk.portal(token) if _KEY.fullmatch(token) else None
         if way_in is None:
             return _no_portal()
         payments = [_shown(payment) for payment in await desk.payments_of_account(way_in.account_id)]
-        return html("portal.html", leads_to=way_in.return_url, email=way_in.email, token=token, payments=payments)
+        back = way_in.return_url
+        return html("portal.html", leads_to=back, email=way_in.email, token=token, payments=payments, back=back)
 
     @post("/{token:str}/refund/{payment_id:str}")
-    async def refund(token: str, payment_id: str) -> Response[bytes]:
-        way_in = await desk.portal(token)
+    async def refund(token: FromPath[str], payment_id: FromPath[str]) -> Response[bytes]:
+        way_in = await desk.portal(token) if _KEY.fullmatch(token) else None
         if way_in is None:
             return _no_portal()
-        await desk.refund_by_customer(way_in.account_id, payment_id)
+        if _KEY.fullmatch(payment_id):
+            await desk.refund_by_customer(way_in.account_id, payment_id)
         return to(f"/portal/{token}")
 
     return [portal, refund]
@@ -138,6 +145,7 @@ def _not_now(_: Request[Any, Any, Any], __: Exception) -> Response[bytes]:
 def _with_result(page: Row[Any], status: PaymentStatus) -> str:
     """Answers the shop's address with the order and what became of it; for show only: webhooks tell the truth."""
     parts = urlsplit(page.redirect_url)
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "status"]
-    query = urlencode([*kept, ("order_id", str(page.order_id)), ("status", status.value)])
+    told = {"order_id": str(page.order_id), "status": status.value}
+    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in told]
+    query = urlencode([*kept, *told.items()])
     return str(parts._replace(query=query).geturl())
