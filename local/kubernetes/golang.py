@@ -97,26 +97,28 @@ def module_folder(path: str) -> Path:
     return Path(_ask(go, "list", MODULE, "-m", "-f", "{{.Dir}}", path).strip())
 
 
-def build(package: str, program: Path, stamps: Mapping[str, str], report: Report) -> None:
+def build(package: str, program: Path, stamps: Mapping[str, str], report: Report, module: Path = MODULE) -> None:
     """Build one program; raise ToolMissingError or, with Go's last words, FetchFailedError.
 
-    `stamps` are values for string variables, by `import/path.name`.
+    `stamps` are values for string variables, by `import/path.name`; `module` is the folder of the go.mod that pins it.
     """
     linking = " ".join(["-s", "-w", *(f"-X {name}={text}" for name, text in sorted(stamps.items()))])
     command = [require_go(), "build", "-v", "-trimpath", "-ldflags", linking, "-o", str(program), package]
     # Beside the program, so that what a killed Go leaves goes with the unfinished folder.
     with tempfile.TemporaryDirectory(prefix=".go-", dir=program.parent) as temporary:
-        _run(command, program.name, report, Path(temporary))
+        _run(command, program.name, report, Path(temporary), module)
 
 
-def _run(command: Sequence[str], what: str, report: Report, temporary: Path | None = None) -> None:
+def _run(
+    command: Sequence[str], what: str, report: Report, temporary: Path | None = None, module: Path = MODULE
+) -> None:
     """Run Go to its end, telling now and then how far it has come."""
     own = {"GOTMPDIR": str(temporary)} if temporary else {}
     last = deque[str](maxlen=_SHOWN_LINES)
     leash = shutil.which("setpriv")  # with it Go ends also when we are killed
     with subprocess.Popen(
         [leash, "--pdeathsig", "INT", "--", *command] if leash else command,
-        cwd=MODULE,
+        cwd=module,
         env=environment(os.environ) | own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
