@@ -167,7 +167,7 @@ async def test_a_provider_that_is_slow(
     orders = [(await till.place(buyer, {product.id: 1})).id for _ in range(6)]
     await till.checkout(buyer, orders[0])
     payment = dodo.pay(checkouts(dodo, orders[0])[0])
-    dodo.leash.slow_seconds = 60
+    dodo.leash.slow_seconds = 15
     waiting = [asyncio.create_task(ask(till, buyer, order_id)) for order_id in orders[1:]]
     async with asyncio.timeout(30):
         assert (await told(till, dodo, "payment.succeeded", payment)).status_code == 200
