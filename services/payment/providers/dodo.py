@@ -131,6 +131,7 @@ class DodoProvider:
             return ()
         async with _calling():
             session = await self._dodo.checkout_sessions.retrieve(provider_session_id)
+            text(session.id)  # the library takes any object for a session
             if not session.payment_id:
                 return (CheckoutFact(CheckoutStatus.OPEN, session_id, provider_session_id),)
             payment = await self._dodo.payments.retrieve(session.payment_id)

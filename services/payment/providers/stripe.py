@@ -136,7 +136,7 @@ class StripeProvider:
         """Lets the session expire now; one that is over already stays as it is."""
         async with _calling():
             try:
-                await self._stripe.v1.checkout.sessions.expire_async(provider_session_id)
+                text((await self._stripe.v1.checkout.sessions.expire_async(provider_session_id)).id)
             except library.InvalidRequestError:
                 return
 
@@ -177,20 +177,20 @@ class StripeProvider:
         async with _calling():
             try:
                 if provider_product_id:
-                    await products.update_async(product_id, params)  # type: ignore[arg-type] # as above
+                    put = await products.update_async(product_id, params)  # type: ignore[arg-type] # as above
                 else:
-                    await products.create_async(params | {"id": product_id})  # type: ignore[arg-type] # as above
+                    put = await products.create_async(params | {"id": product_id})  # type: ignore[arg-type] # as above
             except library.InvalidRequestError as error:
                 if error.code != _EXISTS:
                     raise
-                await products.update_async(product_id, params)  # type: ignore[arg-type] # as above
-        return product_id
+                put = await products.update_async(product_id, params)  # type: ignore[arg-type] # as above
+            return text(put.id)
 
     async def remove_product(self, provider_product_id: str) -> None:
         """Takes a product off the list; what was sold is still told of."""
         async with _calling():
             try:
-                await self._stripe.v1.products.update_async(provider_product_id, {"active": False})
+                text((await self._stripe.v1.products.update_async(provider_product_id, {"active": False})).id)
             except library.InvalidRequestError as error:
                 if error.code != _MISSING:
                     raise
