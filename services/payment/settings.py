@@ -15,6 +15,8 @@ from services.tokens import TokenSettings
 ProviderName = Literal["sandbox", "dodo", "stripe"]
 _STANDARD: Final = "whsec_"
 _DELIVERIES: Final = {"late", "twice", "shuffled"}
+# Half an hour, and the time that a call takes to arrive there.
+_STRIPE_SHORTEST: Final = 1_860
 
 
 class ServeSettings(DatabaseSettings, GrpcSettings, TokenSettings):
@@ -44,7 +46,7 @@ class ServeSettings(DatabaseSettings, GrpcSettings, TokenSettings):
     redirect_hosts: str = ""
     # Where buyers reach the platform; empty: where the request came in.
     public_url: str = ""
-    # Seconds that a checkout page can be paid on. Stripe takes 30 minutes to 24 hours.
+    # Seconds that a checkout page can be paid on; at most the 24 hours that Stripe allows.
     checkout_lifetime: int = Field(default=3600, ge=1, le=86_400)
     # Seconds after which the provider is asked about a session that is still open.
     reconcile_after: int = Field(default=900, ge=1)
@@ -91,6 +93,8 @@ class ServeSettings(DatabaseSettings, GrpcSettings, TokenSettings):
     def _fits_together(self) -> Self:
         if self.payment_provider != "sandbox" and not self.provider_api_key.get_secret_value():
             raise ValueError(f"PROVIDER_API_KEY: {self.payment_provider} needs one.")
+        if self.payment_provider == "stripe" and self.checkout_lifetime < _STRIPE_SHORTEST:
+            raise ValueError(f"CHECKOUT_LIFETIME: stripe takes {_STRIPE_SHORTEST} seconds at least.")
         if not self.secrets:
             raise ValueError("WEBHOOK_SECRETS: name at least one.")
         if self.payment_provider != "stripe" and not all(map(_is_standard, self.secrets)):

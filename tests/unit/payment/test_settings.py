@@ -66,6 +66,10 @@ def test_lists_are_words_between_commas(environment: pytest.MonkeyPatch) -> None
         ({"SERVICE_SECRET": "short"}, "service_secret"),
         ({"SANDBOX_DELIVERIES": "never"}, "SANDBOX_DELIVERIES"),
         ({"CHECKOUT_LIFETIME": "0"}, "checkout_lifetime"),
+        (
+            {"CHECKOUT_LIFETIME": "900", "PAYMENT_PROVIDER": "stripe", "PROVIDER_API_KEY": "sk_test_1"},
+            "CHECKOUT_LIFETIME",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(environment: pytest.MonkeyPatch, changed: dict[str, str], named: str) -> None:
