@@ -14,6 +14,7 @@ from tests.e2e import metrics
 from tests.e2e.buyers import TOTAL, Buyer
 from tests.e2e.clusters import Stage, is_running, until
 from tests.e2e.platforms import Platform
+from tests.e2e.trickle import Trickle
 
 SERVER = "app.kubernetes.io/component=server"
 WAITING = "payment_order_updates_waiting"
@@ -104,6 +105,9 @@ async def test_a_payment_waits_for_its_order(
     paid = await buyer.sees(order, "PAID", within=180)
     assert [payment["status"] for payment in paid["payments"]] == ["SUCCEEDED"]
     await shop.ready()
+    # Each gateway finds the order service again in its own time: whoever comes next is to find all of them there.
+    async with Trickle(shop) as trickle:
+        await trickle.flows()
 
 
 async def _none_runs(stage: Stage, shop: Platform, component: str) -> bool:
