@@ -17,7 +17,7 @@ from services.database import Database
 from services.payment import standard_webhooks
 from services.payment.models import OrderPaymentRecord
 from services.payment.providers.sandbox.models import SandboxDelivery
-from services.payment.providers.sandbox.sender import GIVE_UP, LEASE, LONGEST_BACKOFF, Sender, waiting
+from services.payment.providers.sandbox.sender import GIVE_UP, LEASE, LONGEST_BACKOFF, Sender
 
 MIGRATIONS: Final = Path(services.payment.__file__).with_name("migrations")
 SECRETS: Final = ("whsec_" + "QUFB" * 8, "whsec_" + "QkJC" * 8)
@@ -43,6 +43,13 @@ class Listener:
                 writer.write(f"HTTP/1.1 {status} Said\r\nContent-Length: 0\r\n\r\n".encode())
                 await writer.drain()
         writer.close()
+
+
+async def waiting(database: Database) -> int:
+    """Answers how many deliveries are still to go."""
+    async with database.session() as session:
+        counted = await (await session.connection()).execute(text("SELECT count(*) FROM sandbox_deliveries"))
+        return int(counted.scalar_one())
 
 
 @dataclass

@@ -4,7 +4,7 @@ A body is `{"type", "timestamp", "data"}`, as Standard Webhooks recommends. Ever
 the whole of it, so that none needs another one to be understood.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -19,6 +19,7 @@ from services.payment.domain import (
     RefundStatus,
 )
 from services.payment.provider import MalformedError
+from services.payment.providers.calls import moment
 
 PAYMENT_CREATED: Final = "payment.created"
 REFUND_CREATED: Final = "refund.created"
@@ -88,7 +89,7 @@ def payment_facts(data: PaymentData, status: PaymentStatus) -> tuple[Fact, ...]:
         status=status,
         amount_minor=data.amount,
         currency=data.currency,
-        occurred_at=_aware(data.occurred_at),
+        occurred_at=moment(data.occurred_at),
         session_id=data.session_id,
         provider_session_id=data.checkout_id,
     )
@@ -106,7 +107,7 @@ def refund_fact(data: RefundData, status: RefundStatus) -> RefundFact:
         status=status,
         amount_minor=data.amount,
         currency=data.currency,
-        occurred_at=_aware(data.occurred_at),
+        occurred_at=moment(data.occurred_at),
         refund_id=data.request_id,
         reason=data.reason,
     )
@@ -123,7 +124,3 @@ def _facts(kind: str, data: msgspec.Raw) -> tuple[Fact, ...]:
 def _event(kind: str, data: PaymentData | RefundData) -> tuple[str, bytes]:
     body = {"type": kind, "timestamp": data.occurred_at, "data": data}
     return kind, msgspec.json.encode(body)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

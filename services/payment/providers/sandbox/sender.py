@@ -8,11 +8,11 @@ given up: the shop's reconciliation has asked long before.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import structlog
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, delete, select, update
 
 from services.database import Database
 from services.loops import backoff
@@ -119,10 +119,3 @@ class Sender(Working):
             if (await connection.execute(given_up)).rowcount:
                 log.error("a webhook is given up", delivery_id=job.id)
             await connection.execute(update(_deliveries).where(_deliveries.c.id == job.id).values(due_at=now + pause))
-
-
-async def waiting(database: Database) -> int:
-    """Answers how many deliveries are still to go."""
-    async with database.session() as session:
-        count: Any = await (await session.connection()).execute(select(func.count()).select_from(_deliveries))
-        return int(count.scalar_one())
