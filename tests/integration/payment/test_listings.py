@@ -23,8 +23,8 @@ async def test_products_are_listed_changed_and_taken_off(till: Till) -> None:
 async def test_changes_while_the_service_is_down(till: Till) -> None:
     """Killed in the middle of it and started later, it catches up with the newest version."""
     seller = await till.customer()
-    lamp = await till.product(seller, 1999, "A lamp")
     async with till.held("provider_products", "UPDATE", "NEW.pushed_version <> OLD.pushed_version") as held:
+        lamp = await till.product(seller, 1999, "A lamp")
         await held.reached()
         await till.killed()
     for price in (2999, 3999):

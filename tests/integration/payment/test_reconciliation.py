@@ -98,8 +98,8 @@ async def test_asking_goes_on_after_a_kill(
 ) -> None:
     """Killed while it asks, it asks again after its start."""
     order_id = (await till.place(buyer, {product.id: 1})).id
-    await till.paid_page(buyer, order_id)
     async with till.held("payments", "INSERT") as held:
+        await till.paid_page(buyer, order_id)
         await held.reached()
         await till.killed()
     await till.started()
