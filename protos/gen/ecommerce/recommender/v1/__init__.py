@@ -8,6 +8,8 @@ __all__ = (
     "GetRecommendationsBasedOnViewedResponse",
     "GetRecommendationsRequest",
     "GetRecommendationsResponse",
+    "Reason",
+    "Recommendation",
     "RecommenderServiceBase",
     "RecommenderServiceStub",
 )
@@ -28,6 +30,68 @@ if TYPE_CHECKING:
 
 _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+class Reason(betterproto2.Enum):
+    """
+    Why a product is recommended.
+    """
+
+    UNSPECIFIED = 0
+
+    TASTE = 1
+    """
+    The model finds it near to what the account viewed and bought.
+    """
+
+    VIEWED = 2
+    """
+    The model finds it near to what was viewed in this session.
+    """
+
+    SIMILAR = 3
+    """
+    Nobody has dealt with it yet, but its text is like that of products which fit.
+    """
+
+    SEEN = 4
+    """
+    The account looked at it and did not buy it.
+    """
+
+    POPULAR = 5
+    """
+    Many view and buy it.
+    """
+
+    NEW = 6
+    """
+    It is among the newest.
+    """
+
+    @classmethod
+    def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
+        return {
+            0: "REASON_UNSPECIFIED",
+            1: "REASON_TASTE",
+            2: "REASON_VIEWED",
+            3: "REASON_SIMILAR",
+            4: "REASON_SEEN",
+            5: "REASON_POPULAR",
+            6: "REASON_NEW",
+        }
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        return {
+            "REASON_UNSPECIFIED": 0,
+            "REASON_TASTE": 1,
+            "REASON_VIEWED": 2,
+            "REASON_SIMILAR": 3,
+            "REASON_SEEN": 4,
+            "REASON_POPULAR": 5,
+            "REASON_NEW": 6,
+        }
 
 
 @dataclass(eq=False, repr=False)
@@ -52,9 +116,14 @@ default_message_pool.register_message(
 
 @dataclass(eq=False, repr=False)
 class GetRecommendationsBasedOnViewedResponse(betterproto2.Message):
-    product_ids: "list[str]" = betterproto2.field(1, betterproto2.TYPE_STRING, repeated=True)
+    recommendations: "list[Recommendation]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Best first.
+    Best first; no product twice, on no page, and none of those viewed.
+    """
+
+    model_version: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    Of the model that was asked; 0 while there is none.
     """
 
 
@@ -82,15 +151,30 @@ default_message_pool.register_message(
 
 @dataclass(eq=False, repr=False)
 class GetRecommendationsResponse(betterproto2.Message):
-    product_ids: "list[str]" = betterproto2.field(1, betterproto2.TYPE_STRING, repeated=True)
+    recommendations: "list[Recommendation]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Best first.
+    Best first; no product twice, on no page.
+    """
+
+    model_version: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    Of the model that was asked; 0 while there is none.
     """
 
 
 default_message_pool.register_message(
     "ecommerce.recommender.v1", "GetRecommendationsResponse", GetRecommendationsResponse
 )
+
+
+@dataclass(eq=False, repr=False)
+class Recommendation(betterproto2.Message):
+    product_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    reason: "Reason" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: Reason(0))
+
+
+default_message_pool.register_message("ecommerce.recommender.v1", "Recommendation", Recommendation)
 
 
 class RecommenderServiceStub(betterproto2_grpclib.ServiceStub):
@@ -103,7 +187,7 @@ class RecommenderServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "GetRecommendationsResponse":
         """
-        For an account, from what it viewed and bought.
+        For an account, from what it viewed and bought; the caller's own account, or any for an administrator.
         """
 
         return await self._unary_unary(
@@ -124,7 +208,7 @@ class RecommenderServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "GetRecommendationsBasedOnViewedResponse":
         """
-        For products viewed in this session, signed in or not.
+        For products viewed in this session, signed in or not. Without any, what is popular.
         """
 
         return await self._unary_unary(
@@ -140,7 +224,7 @@ class RecommenderServiceStub(betterproto2_grpclib.ServiceStub):
 class RecommenderServiceBase(betterproto2_grpclib.ServiceBase):
     async def get_recommendations(self, message: "GetRecommendationsRequest") -> "GetRecommendationsResponse":
         """
-        For an account, from what it viewed and bought.
+        For an account, from what it viewed and bought; the caller's own account, or any for an administrator.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -149,7 +233,7 @@ class RecommenderServiceBase(betterproto2_grpclib.ServiceBase):
         self, message: "GetRecommendationsBasedOnViewedRequest"
     ) -> "GetRecommendationsBasedOnViewedResponse":
         """
-        For products viewed in this session, signed in or not.
+        For products viewed in this session, signed in or not. Without any, what is popular.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
