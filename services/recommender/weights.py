@@ -1,7 +1,7 @@
 """How much an interaction says: by its kind, its number and its age. The trainer and serving count alike.
 
 The values of one account's deeds with one product are added up and then saturate as a term's count does in BM25
-(Robertson and Zaragoza 2009): (k + 1) · v / (k + v), so that a hundred views never drown one purchase of something else.
+(Robertson and Zaragoza 2009): (k + 1) · v / (k + v), so that a hundred views never drown one purchase of another thing.
 """
 
 import math
