@@ -22,7 +22,7 @@ from local.processes import Process
 from local.progress import to_terminal as say
 from local.service_process import CHECKOUT
 from local.supervision import Supervisor
-from local.topology import NAMES
+from local.topology import INSTANCES, NAMES
 from local.trees import signal_tree, tree
 
 _DATA = ("elasticsearch", "kafka", "logs", "postgres", "secrets")
@@ -155,8 +155,9 @@ async def _show(platform: Platform) -> bool:
     """Print a line for each process; answer whether all serve."""
     serving = await asyncio.gather(*(_serves(process) for process in platform.processes))
     for process, serves in zip(platform.processes, serving, strict=True):
-        port = platform.layout.ports[process.name]
-        say(f"  {process.name:<15}{'serves' if serves else 'DOWN':<8}127.0.0.1:{port:<7}{holder(port) or ''}"[:120])
+        ports = platform.layout.ports
+        port = ports[process.name] if process.name in ports else ports[f"{process.name}-metrics"]
+        say(f"  {process.name:<21}{'serves' if serves else 'DOWN':<8}127.0.0.1:{port:<7}{holder(port) or ''}"[:120])
     return all(serving)
 
 
@@ -174,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(act=act)
         command.add_argument("--data", type=_folder, default=CHECKOUT / ".data", help="the data directory")
         if act is up:
-            command.add_argument("--only", nargs="+", default=NAMES, metavar="NAME", help="run these services only")
+            command.add_argument("--only", nargs="+", default=INSTANCES, metavar="NAME", help="run these only")
             command.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=NUMBER")
         if act is run:
             command.add_argument("module", choices=(*NAMES, "deadletters"))

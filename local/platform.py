@@ -24,20 +24,20 @@ from local.processes import Process, all_at_once
 from local.progress import Report, silent
 from local.secrets import keep, token
 from local.service_process import ServiceProcess
-from local.topology import NAMES, SERVICES, Addresses, environment, listeners, row_of
+from local.topology import INSTANCES, NAMES, Addresses, environment, listeners, row_of
 
 USUAL_PORTS: Mapping[str, int] = {
     **PORTS,
-    **{name: port for service in SERVICES for name, port in listeners(service, service.name)},
+    **{name: port for instance in INSTANCES for name, port in listeners(row_of(instance), instance)},
 }
 
 
 class Platform:
     """Datastores and services of one layout, started and stopped together.
 
-    `instances` chooses what runs: names of services, and `gateway-2` for one more gateway (default: one of each).
-    `overrides` adds environment to a service by its name, and to one instance by its own (`gateway-2`), which counts
-    more. `datastores` that already run are used and left running;
+    `instances` chooses what runs: names of services and workers, and `gateway-2` for one more gateway (default: one
+    of each). `overrides` adds environment to a service and its workers by its name, and to one instance by its own
+    (`gateway-2`), which counts more. `datastores` that already run are used and left running;
     the databases are then of new names, topics and indexes the shared ones. A port that the layout does not name is a
     free one.
     """
@@ -48,7 +48,7 @@ class Platform:
         self,
         layout: Layout | None = None,
         *,
-        instances: Collection[str] = NAMES,
+        instances: Collection[str] = INSTANCES,
         overrides: Mapping[str, Mapping[str, str]] | None = None,
         datastores: Datastores | None = None,
         report: Report = silent,

@@ -2,12 +2,13 @@
 
 import pytest
 
-from local.topology import NAMES, Addresses, environment, listeners, row_of
+from local.topology import INSTANCES, NAMES, Addresses, environment, listeners, row_of, worker_of
 
-PORTS = {name: port for instance in NAMES for name, port in listeners(row_of(instance), instance)}
+GRPC = ["account", "product", "order", "payment", "recommender"]
+PORTS = {name: port for instance in INSTANCES for name, port in listeners(row_of(instance), instance)}
 AT = Addresses(
     ports=PORTS,
-    databases={name: f"postgresql+asyncpg://127.0.0.1/{name}" for name in ("account", "product", "order", "payment")},
+    databases={name: f"postgresql+asyncpg://127.0.0.1/{name}" for name in GRPC},
     kafka="127.0.0.1:9092",
     elasticsearch="http://127.0.0.1:9200",
     credentials={"account": {"KEY_ENCRYPTION_KEY": "secret"}, "payment": {"SERVICE_SECRET": "secret"}},
@@ -18,7 +19,7 @@ def given(instance: str) -> dict[str, str]:
     return environment(row_of(instance), instance, AT)
 
 
-@pytest.mark.parametrize("name", ["account", "product", "order", "payment"])
+@pytest.mark.parametrize("name", GRPC)
 def test_a_grpc_service_listens_on_loopback_and_has_its_own_database(name: str) -> None:
     """Both of its listeners are on 127.0.0.1, and its database is named after it."""
     assert given(name) | {
@@ -37,7 +38,7 @@ def test_only_its_owner_gets_a_secret(variable: str, owner: str) -> None:
 
 
 def test_each_service_gets_the_addresses_of_those_it_calls() -> None:
-    """Product, order and payment call account; order also product, payment also order, and the gateway all four."""
+    """All call account; order also product, payment also order, and the gateway each of the others."""
     called = {
         name: {key.removesuffix("_ADDRESS").lower() for key in given(name) if key.endswith("_ADDRESS")}
         for name in NAMES
@@ -47,7 +48,8 @@ def test_each_service_gets_the_addresses_of_those_it_calls() -> None:
         "product": {"account"},
         "order": {"account", "product"},
         "payment": {"account", "order"},
-        "gateway": {"account", "product", "order", "payment"},
+        "recommender": {"account"},
+        "gateway": set(GRPC),
     }
 
 
@@ -77,6 +79,30 @@ def test_all_instances_of_payment_have_one_public_address() -> None:
     second = environment(row_of("payment-2"), "payment-2", Addresses(ports, AT.databases))
     assert second["HTTP_PORT"] == "20003"
     assert second["PUBLIC_URL"] == given("payment")["PUBLIC_URL"] == "http://127.0.0.1:8081"
+
+
+def test_a_trainer_has_the_recommenders_database_and_serves_its_metrics_alone() -> None:
+    """It learns from what the recommender keeps, and asks nobody else."""
+    assert given("recommender-trainer") == {
+        "DATABASE_URL": "postgresql+asyncpg://127.0.0.1/recommender",
+        "METRICS_HOST": "127.0.0.1",
+        "METRICS_PORT": str(PORTS["recommender-trainer-metrics"]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("instance", "command"),
+    [
+        ("recommender", None),
+        ("recommender-2", None),
+        ("recommender-trainer", "train"),
+        ("recommender-trainer-2", "train"),
+    ],
+)
+def test_a_worker_is_known_by_its_name(instance: str, command: str | None) -> None:
+    """One more recommender is no trainer, and one more trainer is one."""
+    worker = worker_of(instance)
+    assert (worker.command if worker else None) == command
 
 
 def test_no_two_listeners_share_a_port() -> None:
