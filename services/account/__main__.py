@@ -5,13 +5,12 @@ migrate        brings the database to the newest schema, then makes the administ
 rotate-keys    has the signing key followed by a new one; nobody is signed out
 """
 
-import argparse
 import asyncio
 import contextlib
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ import stamina
 import structlog
 from sqlalchemy.exc import ProgrammingError
 
-from services import rpc, runtime, telemetry
+from services import clock, commands, rpc, runtime
 from services.account.keyring import KeyRing, UnreadableKeyError
 from services.account.models import metadata
 from services.account.passwords import Argon2Passwords
@@ -35,7 +34,7 @@ from services.account.settings import (
 )
 from services.account.store import PostgresAccounts, PostgresKeys
 from services.database import Database, DatabaseSettings
-from services.errors import ConflictError, EcommerceError, InvalidError, UnavailableError
+from services.errors import ConflictError, InvalidError, UnavailableError
 from services.tokens import Verifier
 
 log = structlog.get_logger(__name__)
@@ -49,18 +48,17 @@ _PATIENCE: Final = 60.0
 
 def main() -> None:
     """Does what the command line asks for; a fault that its reader can mend is one line, and exit status 1."""
-    commands: dict[str, Callable[[], None]] = {"serve": _serve, "migrate": _migrate, "rotate-keys": _rotate_keys}
-    parser = argparse.ArgumentParser(prog="python -m services.account", description=__doc__)
-    parser.add_argument("command", choices=commands)
-    command = commands[parser.parse_args().command]
-    with _explained():
-        command()
+    commands.main(
+        NAME,
+        __doc__,
+        commands.Command("serve", _explained()(_serve)),
+        commands.Command("migrate", _migrate),
+        commands.Command("rotate-keys", _explained()(_rotate_keys)),
+    )
 
 
 def _serve() -> None:
-    settings = runtime.read_settings(ServeSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
-    asyncio.run(_serving(settings))
+    commands.run(NAME, ServeSettings, _serving)
 
 
 async def _serving(settings: ServeSettings) -> None:
@@ -72,7 +70,7 @@ async def _serving(settings: ServeSettings) -> None:
             server = rpc.Server(
                 settings.server,
                 AccountServer(
-                    Accounts(PostgresAccounts(store), passwords, ring, _now),
+                    Accounts(PostgresAccounts(store), passwords, ring, clock.now),
                     ring,
                     ServiceSignIn(settings.secrets_by_service, ring),
                 ),
@@ -90,13 +88,9 @@ async def _first_reading(ring: KeyRing) -> None:
 
 
 def _migrate() -> None:
-    # Here and not above: a process that serves need not load Alembic.
-    from services import migration  # noqa: PLC0415
-
     settings = runtime.read_settings(DatabaseSettings, NAME)
     administrator = runtime.read_settings(AdministratorSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
-    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, metadata)
+    commands.migrate(NAME, settings, _MIGRATIONS, metadata)
     if administrator.admin_email:
         asyncio.run(_ensure_administrator(settings, administrator))
 
@@ -106,7 +100,7 @@ async def _ensure_administrator(settings: DatabaseSettings, administrator: Admin
     with contextlib.closing(Argon2Passwords(threads=1, waiting=1)) as passwords:
         async with settings.database(NAME) as store:
             try:
-                made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), _now).ensure_administrator(
+                made = await Accounts(PostgresAccounts(store), passwords, _NoTokens(), clock.now).ensure_administrator(
                     *given
                 )
             except (InvalidError, ConflictError) as error:
@@ -115,9 +109,7 @@ async def _ensure_administrator(settings: DatabaseSettings, administrator: Admin
 
 
 def _rotate_keys() -> None:
-    settings = runtime.read_settings(KeySettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
-    asyncio.run(_rotating(settings))
+    commands.run(NAME, KeySettings, _rotating, metrics=False)
 
 
 async def _rotating(settings: KeySettings) -> None:
@@ -136,12 +128,12 @@ class _NoTokens:
 def _key_ring(store: Database, settings: KeySettings) -> KeyRing:
     rules = RotationRules(timedelta(days=settings.key_rotation_days), timedelta(seconds=settings.token_lifetime))
     keys = PostgresKeys(store, settings.cipher)
-    return KeyRing(keys, rules, settings.token_policy, _now, lambda: str(uuid.uuid4()))
+    return KeyRing(keys, rules, settings.token_policy, clock.now, lambda: str(uuid.uuid4()))
 
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Turns what the person who starts this can mend into one line."""
+    """Says what to do about a signing key that cannot be read and about tables that are not there."""
     try:
         yield
     except UnreadableKeyError as error:
@@ -153,12 +145,6 @@ def _explained() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
             raise
         raise SystemExit("account: the database has no tables yet: run `python -m services.account migrate`.") from None
-    except (EcommerceError, OSError) as error:
-        raise SystemExit(f"account: {error}") from None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,12 @@ serve      answers gRPC and publishes the events of what was written, until it i
 migrate    brings the database to the newest schema
 """
 
-import argparse
-import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import uuid_utils
-
-from services import rpc, runtime, telemetry
+from services import clock, commands, ids, rpc, runtime
 from services.database import DatabaseSettings
-from services.errors import EcommerceError
 from services.keys import account_keys
 from services.order.catalogue import ProductCatalogue
 from services.order.events import Announcer
@@ -35,20 +28,11 @@ _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 def main() -> None:
     """Does what the command line asks for; a fault that its reader can mend is one line, and exit status 1."""
-    commands: dict[str, Callable[[], None]] = {"serve": _serve, "migrate": _migrate}
-    parser = argparse.ArgumentParser(prog="python -m services.order", description=__doc__)
-    parser.add_argument("command", choices=commands)
-    command = commands[parser.parse_args().command]
-    try:
-        command()
-    except (EcommerceError, OSError) as error:
-        raise SystemExit(f"{NAME}: {error}") from None
+    commands.main(NAME, __doc__, commands.Command("serve", _serve), commands.Command("migrate", _migrate))
 
 
 def _serve() -> None:
-    settings = runtime.read_settings(ServeSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
-    asyncio.run(_serving(settings))
+    commands.run(NAME, ServeSettings, _serving)
 
 
 async def _serving(settings: ServeSettings) -> None:
@@ -58,7 +42,7 @@ async def _serving(settings: ServeSettings) -> None:
         rpc.Channel(settings.product_address) as product,
     ):
         relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id=NAME))
-        store = PostgresStore(kept, Announcer(_new_id), _now, relay.wake)
+        store = PostgresStore(kept, Announcer(ids.new_id), clock.now, relay.wake)
         server = rpc.Server(
             settings.server,
             OrderServer(OrderService(store, ProductCatalogue(product))),
@@ -70,20 +54,7 @@ async def _serving(settings: ServeSettings) -> None:
 
 
 def _migrate() -> None:
-    # Here and not above: a process that serves need not load Alembic.
-    from services import migration  # noqa: PLC0415
-
-    settings = runtime.read_settings(DatabaseSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
-    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, OrderRecord.metadata)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return str(uuid_utils.uuid7())
+    commands.migrate(NAME, runtime.read_settings(DatabaseSettings, NAME), _MIGRATIONS, OrderRecord.metadata)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,15 @@ serve      answers gRPC and webhooks, and does what follows from what was paid, 
 migrate    brings the database to the newest schema
 """
 
-import argparse
-import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import uuid_utils
-
-from services import rpc, runtime, telemetry
+from services import clock, commands, ids, rpc, runtime
 from services.consumer import Consumer
 from services.database import DatabaseSettings
-from services.errors import EcommerceError
 from services.keys import account_keys
 from services.payment.listings import ListingLoop
 from services.payment.measures import BacklogLoop, MeasuredProvider
@@ -44,20 +39,11 @@ _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 def main() -> None:
     """Does what the command line asks for; a fault that its reader can mend is one line, and exit status 1."""
-    commands: dict[str, Callable[[], None]] = {"serve": _serve, "migrate": _migrate}
-    parser = argparse.ArgumentParser(prog="python -m services.payment", description=__doc__)
-    parser.add_argument("command", choices=commands)
-    command = commands[parser.parse_args().command]
-    try:
-        command()
-    except (EcommerceError, OSError) as error:
-        raise SystemExit(f"{NAME}: {error}") from None
+    commands.main(NAME, __doc__, commands.Command("serve", _serve), commands.Command("migrate", _migrate))
 
 
 def _serve() -> None:
-    settings = runtime.read_settings(ServeSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
-    asyncio.run(_serving(settings))
+    commands.run(NAME, ServeSettings, _serving)
 
 
 async def _serving(settings: ServeSettings) -> None:
@@ -67,12 +53,12 @@ async def _serving(settings: ServeSettings) -> None:
         rpc.Channel(settings.order_address) as order,
     ):
         bell = _Bell()
-        store = PostgresPayments(kept, settings.payment_provider, _now, _new_id, bell.ring)
-        chosen = choose(settings, kept, _now, _new_id)
+        store = PostgresPayments(kept, settings.payment_provider, clock.now, ids.new_id, bell.ring)
+        chosen = choose(settings, kept, clock.now, ids.new_id)
         provider = MeasuredProvider(chosen.provider)
         orders = OrderClient(order, ServiceToken(account, NAME, settings.service_secret.get_secret_value()))
         lifetime = timedelta(seconds=settings.checkout_lifetime)
-        service = PaymentService(store, provider, orders, settings.rules, _now, lifetime)
+        service = PaymentService(store, provider, orders, settings.rules, clock.now, lifetime)
         # Without Kafka and the order service webhooks are still taken; without PostgreSQL nothing goes on.
         missing = partial(kept.missing, _MIGRATIONS)
         server = rpc.Server(
@@ -82,7 +68,7 @@ async def _serving(settings: ServeSettings) -> None:
             readiness=missing,
         )
         drain = Drain()
-        app = create_app(Webhooks(provider, service, _now), chosen.pages, missing=missing, drain=drain)
+        app = create_app(Webhooks(provider, service, clock.now), chosen.pages, missing=missing, drain=drain)
         http = HttpServer(app, HttpSettings(settings.http_host, settings.http_port), drain)
         working = (UpdateLoop(store, orders), RefundLoop(store, provider), ListingLoop(store, provider))
         bell.wakes += [loop.wake for loop in working]
@@ -90,8 +76,8 @@ async def _serving(settings: ServeSettings) -> None:
             await runtime.serve(
                 runtime.Together(server, http),
                 *working,
-                ReconciliationLoop(store, provider, _now, timedelta(seconds=settings.reconcile_after)),
-                BacklogLoop(store, _now),
+                ReconciliationLoop(store, provider, clock.now, timedelta(seconds=settings.reconcile_after)),
+                BacklogLoop(store, clock.now),
                 *_consumers(settings, store),
                 *chosen.loops,
             )
@@ -119,20 +105,7 @@ def _consumers(settings: ServeSettings, store: PostgresPayments) -> Sequence[run
 
 
 def _migrate() -> None:
-    # Here and not above: a process that serves need not load Alembic.
-    from services import migration  # noqa: PLC0415
-
-    settings = runtime.read_settings(DatabaseSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
-    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, OrderPaymentRecord.metadata)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return str(uuid_utils.uuid7())
+    commands.migrate(NAME, runtime.read_settings(DatabaseSettings, NAME), _MIGRATIONS, OrderPaymentRecord.metadata)
 
 
 if __name__ == "__main__":

@@ -5,23 +5,19 @@ migrate    brings the database to the newest schema, and makes the search index 
 reindex    builds a new search index from the database and swaps it in while the service goes on
 """
 
-import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
-import uuid_utils
 
-from services import rpc, runtime, telemetry
+from services import clock, commands, ids, rpc, runtime
 from services.consumer import Consumer
 from services.database import Database
-from services.errors import EcommerceError
 from services.events import ensure_topics
 from services.keys import account_keys
 from services.outbox import Relay
@@ -50,31 +46,23 @@ log = structlog.get_logger(__name__)
 
 def main() -> None:
     """Does what the command line asks for; a fault that its reader can mend is one line, and exit status 1."""
-    parser = argparse.ArgumentParser(prog="python -m services.product", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve")
-    commands.add_parser("migrate")
-    reindex = commands.add_parser("reindex")
-    reindex.add_argument("--keep-old", action="store_true", help="do not delete the index that was in use before")
-    chosen = parser.parse_args()
-    try:
-        if chosen.command == "reindex":
-            _reindex(keep_old=chosen.keep_old)
-        else:
-            {"serve": _serve, "migrate": _migrate}[chosen.command]()
-    except (EcommerceError, RejectedError, OSError) as error:
-        raise SystemExit(f"{NAME}: {error}") from None
+    commands.main(
+        NAME,
+        __doc__,
+        commands.Command("serve", _serve),
+        commands.Command("migrate", _migrate),
+        commands.Command("reindex", _reindex, {"keep_old": "do not delete the index that was in use before"}),
+        mendable=(RejectedError,),
+    )
 
 
 def _serve() -> None:
-    settings = runtime.read_settings(ServeSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME))
-    asyncio.run(_serving(settings))
+    commands.run(NAME, ServeSettings, _serving)
 
 
 async def _serving(settings: ServeSettings) -> None:
     async with _parts(settings) as parts, rpc.Channel(settings.account_address) as account:
-        catalogue = Catalogue(parts.products, parts.index, currency=settings.currency, clock=_now, ids=_new_id)
+        catalogue = Catalogue(parts.products, parts.index, currency=settings.currency, clock=clock.now, ids=ids.new_id)
         server = rpc.Server(
             settings.server,
             ProductServer(catalogue),
@@ -89,12 +77,8 @@ async def _serving(settings: ServeSettings) -> None:
 
 
 def _migrate() -> None:
-    # Here and not above: a process that serves need not load Alembic.
-    from services import migration  # noqa: PLC0415
-
     settings = runtime.read_settings(IndexSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
-    migration.migrate(settings.database_url.get_secret_value(), _MIGRATIONS, ProductRecord.metadata)
+    commands.migrate(NAME, settings, _MIGRATIONS, ProductRecord.metadata)
     asyncio.run(_making_index(settings))
 
 
@@ -108,9 +92,10 @@ async def _making_index(settings: IndexSettings) -> None:
 
 
 def _reindex(*, keep_old: bool) -> None:
-    settings = runtime.read_settings(IndexSettings, NAME)
-    telemetry.start(NAME, runtime.read_settings(telemetry.TelemetrySettings, NAME), metrics=False)
-    asyncio.run(runtime.run(_reindexing(settings, keep_old=keep_old)))
+    async def work(settings: IndexSettings) -> None:
+        await runtime.run(_reindexing(settings, keep_old=keep_old))
+
+    commands.run(NAME, IndexSettings, work, metrics=False)
 
 
 async def _reindexing(settings: IndexSettings, *, keep_old: bool) -> None:
@@ -140,18 +125,10 @@ async def _parts(settings: IndexSettings) -> AsyncIterator[_Parts]:
         index = ElasticsearchIndex(settings.elasticsearch_urls, ca_file=ca_file)
         stack.push_async_callback(index.close)
         relay = Relay(kept, Publisher(settings.kafka_bootstrap_servers, client_id=NAME))
-        products = PostgresProducts(kept, Announcer(_now, _new_id), relay.wake)
+        products = PostgresProducts(kept, Announcer(clock.now, ids.new_id), relay.wake)
         indexer = Indexer(products, index)
         rebuild = Rebuild(products, index, indexer, lambda: event_tail(settings.kafka_bootstrap_servers, TOPIC))
         yield _Parts(kept, relay, products, index, indexer, rebuild)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return str(uuid_utils.uuid7())
 
 
 if __name__ == "__main__":
