@@ -3,34 +3,28 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from services import web
 from services.errors import EcommerceError, InvalidError, NotFoundError, UnavailableError
 from services.gateway.endpoint import Endpoint
 from services.gateway.failures import tell_alone
-from services.gateway.health import Readiness
 from services.gateway.playground import asset, playground
 from services.serving import Drain
 from services.tokens import Verifier
 
-# For everything that is not the playground: nothing here is a page, and nothing may be framed or guessed at.
-SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+# The playground shares its window with no page that opened it.
+SECURITY_HEADERS: Final = {**web.SECURITY_HEADERS, "Cross-Origin-Opener-Policy": "same-origin"}
 
 
 def create_app(  # noqa: PLR0913 the parts of the address
     endpoint: Endpoint,
     *,
-    readiness: Readiness,
+    readiness: web.Readiness,
     drain: Drain,
     verifier: Verifier,
     registry: Callable[[], CollectorRegistry],
@@ -38,7 +32,7 @@ def create_app(  # noqa: PLR0913 the parts of the address
     with_playground: bool = True,
 ) -> Litestar:
     """Answers the ASGI application; `cors_origins` are the other origins whose pages may call it, with cookies."""
-    handlers = [_graphql(endpoint), _jwks(verifier), _healthz, _readyz(readiness, drain), _metrics(registry)]
+    handlers = [_graphql(endpoint), _jwks(verifier), web.healthz, web.readyz(readiness, drain), _metrics(registry)]
     return Litestar(
         [*handlers, *((playground, asset) if with_playground else ())],
         cors_config=_cors(cors_origins) if cors_origins else None,
@@ -63,29 +57,9 @@ def _jwks(verifier: Verifier) -> Any:
         """Answers the public keys of every token that is still accepted (RFC 7517)."""
         keys = [{**key, "use": "sig", "alg": "ES256"} for key in await verifier.keys()]
         # A new key is published long before it signs, so five minutes are never too old.
-        return _json({"keys": keys}, cache_control="public, max-age=300")
+        return web.json_answer({"keys": keys}, headers={"Cache-Control": "public, max-age=300"})
 
     return jwks
-
-
-@get("/healthz", sync_to_thread=False)
-def _healthz() -> Response[bytes]:
-    """Answers while the process is alive, whatever else is not."""
-    return _json({"status": "alive"})
-
-
-def _readyz(readiness: Readiness, drain: Drain) -> Any:
-    @get("/readyz")
-    async def readyz() -> Response[bytes]:
-        """Answers 200 when requests can be served and 503 otherwise, with the names of what is missing either way."""
-        if drain.started:
-            return _json({"status": "stopping", "missing": []}, status=503)
-        missing = await readiness.missing()
-        if not readiness.is_ready(missing):
-            return _json({"status": "not ready", "missing": missing}, status=503)
-        return _json({"status": "ready", "missing": missing})
-
-    return readyz
 
 
 def _metrics(registry: Callable[[], CollectorRegistry]) -> Any:
@@ -97,11 +71,6 @@ def _metrics(registry: Callable[[], CollectorRegistry]) -> Any:
     return metrics
 
 
-def _json(body: object, *, status: int = 200, cache_control: str = "no-store") -> Response[bytes]:
-    headers = {**SECURITY_HEADERS, "Cache-Control": cache_control}
-    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json", headers=headers)
-
-
 def _refuse(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answers what GraphQL answers for an error, for every other path as well."""
     status = 500
@@ -109,7 +78,7 @@ def _refuse(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         status, error = error.status_code, _told(error)
     elif isinstance(error, UnavailableError):
         status = 503
-    return _json({"errors": [tell_alone(error)]}, status=status)
+    return web.json_answer({"errors": [tell_alone(error)]}, status=status)
 
 
 def _told(error: HTTPException) -> EcommerceError | HTTPException:

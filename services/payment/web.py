@@ -5,15 +5,15 @@ Nothing here needs a sign-in of the platform: a webhook is signed, and a page's 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 
-import msgspec
 import structlog
-from litestar import Litestar, Request, Response, Router, asgi, get
+from litestar import Litestar, Request, Response, Router, asgi
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
+from services import web
 from services.errors import (
     ConflictError,
     EcommerceError,
@@ -29,12 +29,7 @@ from services.payment.webhook import Webhooks
 from services.serving import Drain
 
 # For everything that does not say it for itself, as pages do.
-SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+SECURITY_HEADERS: Final = {**web.SECURITY_HEADERS, "Cache-Control": "no-store"}
 # Bytes that a form on a page may have; it has some hundred.
 LONGEST_FORM: Final = 16 * 1024
 # Seconds in which a page is answered, its form read and its work done.
@@ -80,12 +75,16 @@ class Readiness:
                 self._asked_at = self._clock()
         return self._missing
 
+    def is_ready(self, missing: Collection[str]) -> bool:
+        """Answers whether webhooks can be taken: only when nothing is missing."""
+        return not missing
+
 
 def create_app(webhooks: Webhooks, pages: Sequence[Router], *, missing: Missing, drain: Drain) -> Litestar:
     """Answers the ASGI application; `missing` names what keeps the service from its work."""
     bounded = Router("/", route_handlers=pages, middleware=[_in_time])
     return Litestar(
-        [_webhook(webhooks), _healthz, _readyz(Readiness(missing), drain), bounded],
+        [_webhook(webhooks), web.healthz, web.readyz(Readiness(missing), drain), bounded],
         response_headers=SECURITY_HEADERS,
         request_max_body_size=LONGEST_FORM,
         before_send=[_leaving(drain)],
@@ -101,25 +100,6 @@ def _webhook(webhooks: Webhooks) -> Any:
         await webhooks(scope, receive, send)
 
     return webhook
-
-
-@get("/healthz", sync_to_thread=False)
-def _healthz() -> Response[bytes]:
-    """Answers while the process is alive, whatever else is not."""
-    return _json({"status": "alive"})
-
-
-def _readyz(readiness: Readiness, drain: Drain) -> Any:
-    @get("/readyz")
-    async def readyz() -> Response[bytes]:
-        """Answers 200 when webhooks can be taken, and otherwise 503 with the names of what is missing."""
-        if drain.started:
-            return _json({"status": "stopping", "missing": []}, status=503)
-        missing = await readiness.missing()
-        status = "not ready" if missing else "ready"
-        return _json({"status": status, "missing": missing}, status=503 if missing else 200)
-
-    return readyz
 
 
 def _in_time(app: ASGIApp) -> ASGIApp:
@@ -157,15 +137,11 @@ def _leaving(drain: Drain) -> Callable[[Message, Scope], Awaitable[None]]:
 def _refuse(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answers an error in JSON, wherever no page has its own way to tell it; a fault's detail is for the log."""
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return _json({"error": error.detail}, status=error.status_code, headers=error.headers)
+        return web.json_answer({"error": error.detail}, status=error.status_code, headers=error.headers)
     if isinstance(error, EcommerceError):
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
-        return _json({"error": error.message}, status=status, headers={"Retry-After": "5"} if status == 503 else None)
+        return web.json_answer(
+            {"error": error.message}, status=status, headers={"Retry-After": "5"} if status == 503 else None
+        )
     log.error("a request failed", exc_info=error)
-    return _json({"error": "Something went wrong here. Try again later."}, status=500)
-
-
-def _json(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
-    content = msgspec.json.encode(body)
-    sent = {**SECURITY_HEADERS, **(headers or {})}
-    return Response(content, status_code=status, media_type="application/json", headers=sent)
+    return web.json_answer({"error": "Something went wrong here. Try again later."}, status=500)
