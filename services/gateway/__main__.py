@@ -26,6 +26,7 @@ from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
 from services.gateway.money import Currency
 from services.gateway.payments import PaymentsClient
+from services.gateway.recommendations import RecommenderClient
 from services.gateway.schema import SCHEMA
 from services.gateway.workers import Workers, end_with_parent
 from services.publisher import Publisher
@@ -33,8 +34,9 @@ from services.serving import Drain, HttpServer, HttpSettings
 from services.tokens import TokenSettings, Verifier
 
 SCHEMA_FILE: Final = Path(__file__).parent / "schema.graphql"
-# While payment is away people go on looking, filling baskets and placing orders, and pay for them later.
-_CAN_DO_WITHOUT: Final = frozenset({"payment"})
+# While payment is away people go on looking, filling baskets and placing orders, and pay for them later; while the
+# recommender is, they find things by themselves.
+_CAN_DO_WITHOUT: Final = frozenset({"payment", "recommender"})
 _LIMITS: Final = Limits()
 _HTTP: Final = HttpSettings()
 
@@ -46,6 +48,7 @@ class Settings(telemetry.TelemetrySettings, TokenSettings):
     product_address: str
     order_address: str
     payment_address: str
+    recommender_address: str
     kafka_bootstrap_servers: str
 
     http_host: str = _HTTP.host
@@ -112,6 +115,7 @@ class Settings(telemetry.TelemetrySettings, TokenSettings):
             "product": self.product_address,
             "order": self.order_address,
             "payment": self.payment_address,
+            "recommender": self.recommender_address,
         }
 
 
@@ -125,6 +129,7 @@ async def serve(settings: Settings) -> None:
         products=ProductsClient(channels["product"]),
         orders=OrdersClient(channels["order"]),
         payments=PaymentsClient(channels["payment"]),
+        recommender=RecommenderClient(channels["recommender"]),
         interactions=interactions,
         cookies=Cookies(secure=settings.cookie_secure),
         currency=Currency(settings.currency, settings.currency_decimals),

@@ -20,6 +20,7 @@ from services.gateway.loaders import (
 )
 from services.gateway.money import Currency
 from services.gateway.payments import Payments
+from services.gateway.recommendations import Recommender
 from services.gateway.request import Headers, origin_of
 
 
@@ -31,6 +32,7 @@ class Platform:
     products: Products
     orders: Orders
     payments: Payments
+    recommender: Recommender
     interactions: Interactions
     cookies: Cookies
     currency: Currency

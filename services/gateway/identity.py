@@ -64,10 +64,16 @@ class Caller:
             raise answer
         return require_identity(answer)
 
-    async def account_id(self) -> int | None:
-        """Answers whose account it is, or None for anyone who is not (or cannot be seen to be) signed in."""
+    async def signed_in(self) -> Identity | None:
+        """Answers who sends the request, or None for anyone who is not (or cannot be seen to be) signed in."""
         answer = await self._checked()
-        return answer.account_id or None if isinstance(answer, Identity) else None
+        # A service's token is no account's.
+        return answer if isinstance(answer, Identity) and answer.account_id else None
+
+    async def account_id(self) -> int | None:
+        """Answers whose account it is, or None where `signed_in` does."""
+        identity = await self.signed_in()
+        return identity.account_id if identity else None
 
     async def _checked(self) -> Identity | EcommerceError | None:
         if self._answer is None and self._token is not None:

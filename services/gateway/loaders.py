@@ -23,6 +23,8 @@ from services.gateway.payments import Payments
 MAX_ACCOUNTS: Final = 100
 # What one GetPaymentsForOrders takes (payment.proto).
 MAX_ORDERS: Final = 1_000
+# A page, which fits one answer however long the descriptions are; more products could be too large for it.
+MAX_PRODUCTS: Final = 100
 
 
 class OrdersOf(NamedTuple):
@@ -82,7 +84,7 @@ def product_loader(products: Products) -> ProductLoader:
         found = {product.id: product for product in await products.get_many(product_ids)}
         return [found.get(product_id) for product_id in product_ids]
 
-    return DataLoader(load)
+    return DataLoader(load, max_batch_size=MAX_PRODUCTS)
 
 
 async def _get(products: Products, product_id: str) -> Product | None:

@@ -5,15 +5,17 @@ Every name, argument and nullability here is the contract's (tests/unit/gateway/
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from services.errors import ForbiddenError, NotFoundError, UnavailableError
+from services.errors import ForbiddenError, NotFoundError
 from services.gateway import types
 from services.gateway.context import Info
 from services.gateway.mutations import Mutation
+from services.gateway.recommendations import Recommended, latest_viewed
 from services.gateway.types import (
     TIME,
     Account,
@@ -21,11 +23,13 @@ from services.gateway.types import (
     Page,
     PaginationInput,
     Product,
+    Recommendations,
     Time,
     account_of,
     order_of,
     product_of,
     products_of,
+    recommended_products,
 )
 from services.tokens import Identity
 
@@ -82,11 +86,24 @@ class Query:
             return await _viewed_product(info, id)
         # No viewed products, or a blank text, leave nothing to go by: they count as not given.
         if any(viewed_products_ids or ()):
-            raise UnavailableError("Recommendations are not available.")
+            return await _recommended_page(info, None, viewed_products_ids, page)
         if by_account_id:
-            await info.context.caller.identity()
-            raise UnavailableError("Recommendations are not available.")
+            return await _recommended_page(info, await info.context.caller.identity(), None, page)
         return await _products(info, (query or "").strip(), page)
+
+    @strawberry.field
+    async def recommendations(
+        self,
+        info: Info,
+        viewed_products_ids: list[str] | None = strawberry.UNSET,
+        pagination: PaginationInput | None = strawberry.UNSET,
+    ) -> Recommendations | None:
+        """Answers what to show next: by viewed products, else for the caller; null, with an error, if none can tell."""
+        page = Page(pagination)
+        caller = None if any(viewed_products_ids or ()) else await info.context.caller.signed_in()
+        # One at least, because the version is an answer, too.
+        found = await _recommended(info, caller, viewed_products_ids, page.skip, max(1, page.take))
+        return Recommendations(model_version=found.model_version or None, recommended=found.items[: page.take])
 
 
 async def _page_of_accounts(info: Info, identity: Identity, page: Page) -> list[Account]:
@@ -110,6 +127,25 @@ async def _viewed_product(info: Info, product_id: str) -> list[Product]:
         return []
     context.platform.interactions.viewed(product.id, await context.caller.account_id())
     return [product_of(product, context.currency)]
+
+
+async def _recommended_page(
+    info: Info, caller: Identity | None, viewed: Sequence[str | None] | None, page: Page
+) -> list[Product]:
+    if not page.take:
+        return []
+    recommended = await _recommended(info, caller, viewed, page.skip, page.take)
+    return [product for product in await recommended_products(info, recommended.items) if product]
+
+
+async def _recommended(
+    info: Info, caller: Identity | None, viewed: Sequence[str | None] | None, skip: int, take: int
+) -> Recommended:
+    """For the caller's account, or without a caller by what was viewed."""
+    recommender = info.context.platform.recommender
+    if caller:
+        return await recommender.for_account(caller.token, caller.account_id, skip, take)
+    return await recommender.for_viewed(latest_viewed(viewed or ()), skip, take)
 
 
 async def _products(info: Info, query: str, page: Page) -> list[Product]:

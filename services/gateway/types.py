@@ -1,8 +1,8 @@
 """The types and inputs of the GraphQL schema, and how they are made from the services' messages.
 
 Names, nullability and scalars are the contract's. Fields are plain attributes, filled when the object is made: a
-resolver for each would cost more than the whole conversion. The exceptions are an account's orders and an order's
-payments, which are fetched only when asked for, and for all accounts or orders of the answer at once.
+resolver for each would cost more than the whole conversion. The exceptions are an account's orders, an order's
+payments and recommended products, which are fetched only when asked for, and for the whole answer at once.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from protos.gen.ecommerce.account import v1 as account_v1
 from protos.gen.ecommerce.order import v1 as order_v1
 from protos.gen.ecommerce.payment import v1 as payment_v1
 from protos.gen.ecommerce.product import v1 as product_v1
+from protos.gen.ecommerce.recommender import v1 as recommender_v1
 from services.errors import InvalidError
 from services.gateway.context import Info
 from services.gateway.loaders import OrdersOf
@@ -158,6 +159,44 @@ class Product:
     version: int
 
 
+@strawberry.enum
+class RecommendationReason(Enum):
+    """Why a product is recommended."""
+
+    TASTE = strawberry.enum_value("TASTE", description="It is near to what the account viewed and bought.")
+    VIEWED = strawberry.enum_value("VIEWED", description="It is near to the viewed products that were given.")
+    SIMILAR = strawberry.enum_value("SIMILAR", description="Nobody knows it yet; its text is like that of what fits.")
+    SEEN = strawberry.enum_value("SEEN", description="The account looked at it and did not buy it.")
+    POPULAR = strawberry.enum_value("POPULAR", description="Many view and buy it.")
+    NEW = strawberry.enum_value("NEW", description="It is among the newest.")
+
+
+@strawberry.type
+class RecommendedProduct:
+    """A product, and why it is recommended."""
+
+    product: Product
+    reason: RecommendationReason
+
+
+@strawberry.type
+class Recommendations:
+    """What to show next, and which version of the model says so; null while there is none."""
+
+    model_version: int | None
+    recommended: strawberry.Private[Sequence[recommender_v1.Recommendation]]
+
+    @strawberry.field
+    async def items(self, info: Info) -> list[RecommendedProduct]:
+        """Answers the products, best first and as they are now; those that are gone meanwhile are left out."""
+        found = await recommended_products(info, self.recommended)
+        return [
+            RecommendedProduct(product=product, reason=reason_of(each))
+            for each, product in zip(self.recommended, found, strict=True)
+            if product
+        ]
+
+
 @strawberry.type
 class AuthResponse:
     """A signed-in session."""
@@ -282,6 +321,19 @@ def product_of(product: product_v1.Product, currency: Currency) -> Product:
 def products_of(products: Sequence[product_v1.Product], currency: Currency) -> list[Product]:
     """Answers the products as GraphQL shows them, in their order."""
     return [product_of(product, currency) for product in products]
+
+
+async def recommended_products(
+    info: Info, recommended: Sequence[recommender_v1.Recommendation]
+) -> list[Product | None]:
+    """Answers each product as GraphQL shows it, None for one that does not exist (any more), by one batch."""
+    found = await info.context.product_by_id.load_many([each.product_id for each in recommended])
+    return [product_of(product, info.context.currency) if product else None for product in found]
+
+
+def reason_of(recommendation: recommender_v1.Recommendation) -> RecommendationReason:
+    """Answers the reason as GraphQL shows it."""
+    return RecommendationReason[recommender_v1.Reason(recommendation.reason).name or ""]
 
 
 def order_of(order: order_v1.Order, currency: Currency) -> Order:

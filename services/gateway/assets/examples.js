@@ -138,4 +138,22 @@ query Account {
 }
 `,
   },
+  {
+    query: `# 9. What to show next: by what you viewed and bought, or by viewed products, if you put their ids into the variables.
+query Recommendations($viewedProductsIds: [String!], $pagination: PaginationInput) {
+  recommendations(viewedProductsIds: $viewedProductsIds, pagination: $pagination) {
+    modelVersion
+    items {
+      reason
+      product {
+        id
+        name
+        price
+      }
+    }
+  }
+}
+`,
+    variables: variables({ viewedProductsIds: null, pagination: { skip: 0, take: 10 } }),
+  },
 ];

@@ -21,6 +21,7 @@ from protos.gen.ecommerce.account import v1 as account_v1
 from protos.gen.ecommerce.order import v1 as order_v1
 from protos.gen.ecommerce.payment import v1 as payment_v1
 from protos.gen.ecommerce.product import v1 as product_v1
+from protos.gen.ecommerce.recommender import v1 as recommender_v1
 from services import rpc
 from services.errors import NotFoundError
 from services.tokens import PublicJwk, Verifier
@@ -33,7 +34,7 @@ class Script:
 
     key: SigningKey = field(default_factory=SigningKey)
     calls: Counter[str] = field(default_factory=Counter)
-    # Who made each call to the account, order and payment services, by the token that reached them.
+    # Who made each call to the account, order, payment and recommender services, by the token that reached them.
     callers: set[int | None] = field(default_factory=set)
     # What the payment service was asked to open.
     pages: list[payment_v1.CreateCheckoutSessionRequest] = field(default_factory=list)
@@ -85,6 +86,13 @@ class ProductServer(product_v1.ProductServiceBase):
         product = product_v1.Product(id=message.id, name="Mug", price=usd(1999), account_id=1, version=1)
         return product_v1.GetProductResponse(product=product)
 
+    async def get_products(self, message: product_v1.GetProductsRequest) -> product_v1.GetProductsResponse:
+        self._script.calls["GetProducts"] += 1
+        found = [product_id for product_id in message.ids if product_id != "missing"]
+        return product_v1.GetProductsResponse(
+            products=[product_v1.Product(id=each, name="Mug", price=usd(1999), version=1) for each in found]
+        )
+
 
 class OrderServer(order_v1.OrderServiceBase):
     """One order for each account."""
@@ -119,6 +127,33 @@ class PaymentServer(payment_v1.PaymentServiceBase):
     ) -> payment_v1.GetPaymentsForOrdersResponse:
         self._script.note("GetPaymentsForOrders")
         return payment_v1.GetPaymentsForOrdersResponse(payments=[_payment(n) for n in message.order_ids])
+
+
+class RecommenderServer(recommender_v1.RecommenderServiceBase):
+    """A page of products of which the second is missing."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def get_recommendations(
+        self, message: recommender_v1.GetRecommendationsRequest
+    ) -> recommender_v1.GetRecommendationsResponse:
+        self._script.note("GetRecommendations")
+        items = _recommended(message.skip, message.take, recommender_v1.Reason.TASTE)
+        return recommender_v1.GetRecommendationsResponse(recommendations=items, model_version=message.account_id)
+
+    async def get_recommendations_based_on_viewed(
+        self, message: recommender_v1.GetRecommendationsBasedOnViewedRequest
+    ) -> recommender_v1.GetRecommendationsBasedOnViewedResponse:
+        self._script.note("GetRecommendationsBasedOnViewed")
+        items = _recommended(message.skip, message.take, recommender_v1.Reason.VIEWED)
+        version = len(message.product_ids)
+        return recommender_v1.GetRecommendationsBasedOnViewedResponse(recommendations=items, model_version=version)
+
+
+def _recommended(skip: int, take: int, reason: recommender_v1.Reason) -> list[recommender_v1.Recommendation]:
+    ids = ["missing" if n == 1 else f"product-{n}" for n in range(skip, skip + take)]
+    return [recommender_v1.Recommendation(product_id=each, reason=reason) for each in ids]
 
 
 def _account(account_id: int) -> account_v1.Account:
@@ -204,4 +239,5 @@ def _servers(script: Script) -> dict[str, rpc.Server]:
         "product": serve(ProductServer(script)),
         "order": serve(OrderServer(script)),
         "payment": serve(PaymentServer(script)),
+        "recommender": serve(RecommenderServer(script)),
     }

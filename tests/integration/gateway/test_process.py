@@ -53,6 +53,18 @@ async def test_the_gateway_does_without_payment(folder: Path) -> None:
         assert (await http.get("/readyz")).status_code == 503
 
 
+async def test_the_gateway_does_without_the_recommender(folder: Path) -> None:
+    """With it away /readyz names it and stays 200, its field is null with an error, and the shop is as it was."""
+    query = {"query": '{ product(id: "mug") { id } recommendations { items { product { id } } } }'}
+    async with staged(folder) as stage, httpx.AsyncClient(base_url=stage.url, timeout=30) as http:
+        await stage.servers["recommender"].stop()
+        assert await _missing(http, 1) == ["recommender"]
+        assert (await http.get("/readyz")).status_code == 200
+        answer = (await http.post("/graphql", json=query)).json()
+        assert answer["data"] == {"product": [{"id": "mug"}], "recommendations": None}
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]
+
+
 async def _missing(http: httpx.AsyncClient, count: int) -> list[str]:
     """What /readyz misses once it misses so many; its answer is a second old at most."""
     async with asyncio.timeout(30):
@@ -136,6 +148,7 @@ async def test_a_missing_setting_is_named(folder: Path) -> None:
             "PRODUCT_ADDRESS",
             "ORDER_ADDRESS",
             "PAYMENT_ADDRESS",
+            "RECOMMENDER_ADDRESS",
             "KAFKA_BOOTSTRAP_SERVERS",
         )
     )

@@ -18,6 +18,9 @@ ACCOUNTS = "query($p: PaginationInput) { accounts(pagination: $p) { id orders { 
 PAYMENTS = "query($p: PaginationInput) { accounts(pagination: $p) { orders { payments { id amount refunded } } } }"
 CHECKOUT = "mutation($d: CheckoutInput) { createCheckoutSession(details: $d) { url } }"
 PRODUCT = "query($id: String) { product(id: $id) { id price } }"
+TOLD = """query($v: [String!], $p: PaginationInput) {
+  recommendations(viewedProductsIds: $v, pagination: $p) { modelVersion items { reason product { id } } }
+}"""
 
 
 async def _ask(
@@ -58,6 +61,35 @@ async def test_a_page_with_payments_is_three_calls(stage: Stage, http: httpx.Asy
     del stage.script.calls["GetPublicKeys"]
     assert stage.script.calls == {"GetAccounts": 1, "GetOrdersForAccounts": 1, "GetPaymentsForOrders": 1}
     assert stage.script.callers == {1}
+
+
+@pytest.mark.parametrize("take", [3, 100])
+@pytest.mark.parametrize(
+    ("viewed", "method", "reason", "caller"),
+    [
+        (None, "GetRecommendations", "TASTE", 5),
+        (["mug", "mug", ""], "GetRecommendationsBasedOnViewed", "VIEWED", None),
+    ],
+)
+async def test_a_page_of_recommendations_is_two_calls(  # noqa: PLR0917 the cases' parts
+    stage: Stage,
+    http: httpx.AsyncClient,
+    take: int,
+    viewed: list[str] | None,
+    method: str,
+    reason: str,
+    caller: int | None,
+) -> None:
+    """As the caller, or as nobody by what was viewed; one call to the recommender and one to the product service."""
+    page = {"v": viewed, "p": {"skip": 0, "take": take}}
+    told = (await _ask(http, TOLD, page, stage.script.key.token(5)))["data"]["recommendations"]
+    wanted = [f"product-{n}" for n in range(take) if n != 1]
+    assert told["items"] == [{"reason": reason, "product": {"id": each}} for each in wanted]
+    # The scripted recommender answers whom, or how many products, it was told to go by.
+    assert told["modelVersion"] == (caller or 1)
+    del stage.script.calls["GetPublicKeys"]
+    assert stage.script.calls == {method: 1, "GetProducts": 1}
+    assert stage.script.callers == {caller}
 
 
 async def test_a_checkout_reaches_payment_as_its_caller(stage: Stage, http: httpx.AsyncClient) -> None:

@@ -23,6 +23,7 @@ from services.tokens import Role, Verifier
 from tests.factories.gateway import PASSWORD, POLICY, email
 from tests.fakes.gateway import FakeAccounts, FakeOrders, FakeProducts, FakePublisher, FakeServices
 from tests.fakes.gateway_payments import FakePayments
+from tests.fakes.gateway_recommender import FakeRecommender
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Shop:
         self.products = FakeProducts(self.services)
         self.orders = FakeOrders(self.services, self.products)
         self.payments = FakePayments(self.services, self.orders)
+        self.recommender = FakeRecommender(self.services, self.products, self.orders)
         self.publisher = FakePublisher()
         self.interactions = Interactions(self.publisher)
         self.drain = Drain()
@@ -60,6 +62,7 @@ class Shop:
             self.products,
             self.orders,
             self.payments,
+            self.recommender,
             self.interactions,
             Cookies(secure=True),
             Currency(),

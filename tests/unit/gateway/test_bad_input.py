@@ -15,6 +15,8 @@ OPERATIONS = (
     "query($p: PaginationInput, $id: Int) { accounts(pagination: $p, id: $id) { id orders { id } } }",
     """query($p: PaginationInput, $q: String, $id: String, $v: [String], $b: Boolean) {
       product(pagination: $p, query: $q, id: $id, viewedProductsIds: $v, byAccountId: $b) { id } }""",
+    """query($p: PaginationInput, $v: [String!]) {
+      recommendations(pagination: $p, viewedProductsIds: $v) { modelVersion items { reason product { id } } } }""",
     "mutation($p: RegisterInput!) { register(account: $p) { token } }",
     "mutation($p: LoginInput!) { login(account: $p) { token } }",
     "mutation($p: CreateProductInput!) { createProduct(product: $p) { id } }",

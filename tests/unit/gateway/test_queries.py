@@ -134,11 +134,15 @@ async def test_an_id_goes_before_everything(shop: Shop) -> None:
     mug, bowl = await shop.product(token, "Mug"), await shop.product(token, "Bowl")
     everything: dict[str, Any] = {"id": mug, "v": [bowl], "b": True, "q": "bowl", "p": {"skip": 0, "take": 1}}
     assert (await shop.data(PRODUCT, everything, token))["product"] == [{"id": mug, "name": "Mug"}]
-    without_id = everything | {"id": None}
-    assert (await shop.ask(PRODUCT, without_id, token)).codes == ["UNAVAILABLE"]
-    assert (await shop.ask(PRODUCT, without_id | {"v": None}, token)).codes == ["UNAVAILABLE"]
-    by_text = without_id | {"v": None, "b": False}
+    by_viewed = everything | {"id": None}
+    assert (await shop.data(PRODUCT, by_viewed, token))["product"] == [{"id": mug, "name": "Mug"}]
+    assert shop.recommender.sessions == [[bowl]]
+    for_caller = by_viewed | {"v": None}
+    assert (await shop.data(PRODUCT, for_caller, token))["product"] == [{"id": bowl, "name": "Bowl"}]
+    assert shop.services.counts["recommender.for_account"] == 1
+    by_text = for_caller | {"b": False}
     assert (await shop.data(PRODUCT, by_text, token))["product"] == [{"id": bowl, "name": "Bowl"}]
+    assert shop.services.counts["products.search"] == 1
     by_page = by_text | {"q": None}
     assert (await shop.data(PRODUCT, by_page, token))["product"] == [{"id": mug, "name": "Mug"}]
 
@@ -148,13 +152,6 @@ async def test_nothing_to_go_by_is_not_given(shop: Shop, given: dict[str, Any]) 
     """An empty list of viewed products, a false flag and a blank text leave the catalogue's page."""
     product = await shop.product(await shop.customer())
     assert [row["id"] for row in (await shop.data(PRODUCT, given))["product"]] == [product]
-
-
-async def test_recommendations_wait_for_their_service(shop: Shop) -> None:
-    """Recommendations answer UNAVAILABLE; those for the caller ask for sign-in first."""
-    answer = await shop.ask(PRODUCT, {"v": ["some-product"]})
-    assert (answer.codes, answer.message) == (["UNAVAILABLE"], "Recommendations are not available.")
-    assert (await shop.ask(PRODUCT, {"b": True})).codes == ["UNAUTHENTICATED"]
 
 
 async def test_a_missing_product_is_an_empty_list(shop: Shop) -> None:

@@ -30,6 +30,8 @@ ADDED_TYPES = {
         "id: String! orderId: Int! provider: String! status: PaymentStatus! amount: Float! refunded: Float! "
         "refunding: Float! currency: String! createdAt: Time!"
     ),
+    "RecommendedProduct": "product: Product! reason: RecommendationReason!",
+    "Recommendations": "modelVersion: Int items: [RecommendedProduct!]!",
     "RefundInput": "paymentId: String! amount: Float reason: String",
 }
 INPUTS = {
@@ -95,12 +97,17 @@ def test_every_input_of_the_contract_is_accepted(exported: GraphQLSchema, name: 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_every_argument_of_the_contract_is_accepted(exported: GraphQLSchema, name: str) -> None:
     """Each operation takes exactly the contract's arguments, none with a default that the contract does not know."""
+    assert _arguments(exported, name) == _pairs(ARGUMENTS[name])
+
+
+def _arguments(exported: GraphQLSchema, name: str) -> dict[str, str]:
+    """The arguments of a field with their types; none of them has a default."""
     parent, _, field = name.partition(".")
     kind = exported.type_map[parent]
     assert isinstance(kind, GraphQLObjectType)
     arguments = kind.fields[field].args
-    assert {argument: str(arguments[argument].type) for argument in arguments} == _pairs(ARGUMENTS[name])
-    assert all(arguments[argument].default_value is Undefined for argument in arguments)
+    assert all(argument.default_value is Undefined for argument in arguments.values())
+    return {argument: str(given.type) for argument, given in arguments.items()}
 
 
 def test_what_was_added_is_known(exported: GraphQLSchema) -> None:
@@ -118,16 +125,17 @@ def test_what_was_added_is_known(exported: GraphQLSchema) -> None:
         "Order.status: OrderStatus!",
         "Product.version: Int!",
         "Query.order: Order",
+        "Query.recommendations: Recommendations",
         "UpdateProductInput.version: Int",
     }
     for name, fields in ADDED_TYPES.items():
         kind = exported.type_map[name]
         assert isinstance(kind, GraphQLObjectType | GraphQLInputObjectType)
         assert {field: str(member.type) for field, member in kind.fields.items()} == _pairs(fields)
-    account = exported.type_map["Account"]
-    assert isinstance(account, GraphQLObjectType)
-    assert {name: str(argument.type) for name, argument in account.fields["orders"].args.items()} == {
-        "pagination": "PaginationInput"
+    assert _arguments(exported, "Account.orders") == {"pagination": "PaginationInput"}
+    assert _arguments(exported, "Query.recommendations") == {
+        "viewedProductsIds": "[String!]",
+        "pagination": "PaginationInput",
     }
 
 

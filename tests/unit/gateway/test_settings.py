@@ -13,6 +13,7 @@ NEEDED = {
     "PRODUCT_ADDRESS": "product:8080",
     "ORDER_ADDRESS": "order:8080",
     "PAYMENT_ADDRESS": "payment:8080",
+    "RECOMMENDER_ADDRESS": "recommender:8080",
     "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
 }
 LIMITS = {
