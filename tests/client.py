@@ -16,6 +16,13 @@ OWN_ORDERS = "query($p: PaginationInput) { accounts { id orders(pagination: $p) 
 OWN_ACCOUNT = "{ accounts { id name email } }"
 ORDER = "query($id: Int!) { order(id: $id) { id status totalPrice payments { id status amount refunded currency } } }"
 CHECKOUT = "mutation($d: CheckoutInput) { createCheckoutSession(details: $d) { url } }"
+RECOMMENDED = "query($p: PaginationInput) { product(byAccountId: true, pagination: $p) { id name } }"
+RECOMMENDED_BY_VIEWED = (
+    "query($v: [String], $p: PaginationInput) { product(viewedProductsIds: $v, pagination: $p) { id name } }"
+)
+RECOMMENDATIONS = """query($v: [String!], $p: PaginationInput) {
+  recommendations(viewedProductsIds: $v, pagination: $p) { modelVersion items { reason product { id name } } }
+}"""
 PORTAL = "mutation($c: CustomerPortalSessionInput) { createCustomerPortalSession(credentials: $c) { url } }"
 
 

@@ -14,6 +14,8 @@ from services import rpc
 MAX_VIEWED: Final = 100
 # Longer texts are no product's id, and the recommender refuses them.
 MAX_ID: Final = 64
+# Seconds. An answer takes milliseconds, and a page with other things on it is better shown without this one than late.
+TIMEOUT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class RecommenderClient:
         """See Recommender."""
         request = recommender_v1.GetRecommendationsRequest(account_id=account_id, skip=skip, take=take)
         with rpc.acting_as(token):
-            answer = await self._stub.get_recommendations(request)
+            answer = await self._stub.get_recommendations(request, timeout=TIMEOUT)
         return Recommended(answer.recommendations, answer.model_version)
 
     async def for_viewed(self, product_ids: Sequence[str], skip: int, take: int) -> Recommended:
@@ -53,7 +55,7 @@ class RecommenderClient:
             product_ids=list(product_ids), skip=skip, take=take
         )
         with rpc.acting_as(None):
-            answer = await self._stub.get_recommendations_based_on_viewed(request)
+            answer = await self._stub.get_recommendations_based_on_viewed(request, timeout=TIMEOUT)
         return Recommended(answer.recommendations, answer.model_version)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from local.datastores import Datastores
 from local.platform import Platform
+from local.topology import NAMES
 from tests.integration.gateway.stage import Stage, staged
 
 
@@ -35,9 +36,9 @@ async def http(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="package")
 async def platform(datastores: Datastores) -> AsyncIterator[Platform]:
-    """The whole platform; over plain HTTP, so its cookies are not for TLS only."""
+    """Every service, and no trainer; over plain HTTP, so its cookies are not for TLS only."""
     overrides = {"gateway": {"COOKIE_SECURE": "false"}}
-    async with Platform(datastores=datastores, overrides=overrides) as running:
+    async with Platform(instances=NAMES, datastores=datastores, overrides=overrides) as running:
         yield running
 
 

@@ -38,7 +38,7 @@ class Script:
     callers: set[int | None] = field(default_factory=set)
     # What the payment service was asked to open.
     pages: list[payment_v1.CreateCheckoutSessionRequest] = field(default_factory=list)
-    # GetProduct waits for this before it answers.
+    # What is asked for "slow" waits for this before it answers.
     released: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
@@ -130,7 +130,7 @@ class PaymentServer(payment_v1.PaymentServiceBase):
 
 
 class RecommenderServer(recommender_v1.RecommenderServiceBase):
-    """A page of products of which the second is missing."""
+    """A page of products of which the second is missing; whoever viewed "slow" waits to be released."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -146,6 +146,8 @@ class RecommenderServer(recommender_v1.RecommenderServiceBase):
         self, message: recommender_v1.GetRecommendationsBasedOnViewedRequest
     ) -> recommender_v1.GetRecommendationsBasedOnViewedResponse:
         self._script.note("GetRecommendationsBasedOnViewed")
+        if "slow" in message.product_ids:
+            await self._script.released.wait()
         items = _recommended(message.skip, message.take, recommender_v1.Reason.VIEWED)
         version = len(message.product_ids)
         return recommender_v1.GetRecommendationsBasedOnViewedResponse(recommendations=items, model_version=version)

@@ -92,6 +92,16 @@ async def test_a_page_of_recommendations_is_two_calls(  # noqa: PLR0917 the case
     assert stage.script.callers == {caller}
 
 
+async def test_a_slow_recommender_holds_nobody_up(http: httpx.AsyncClient) -> None:
+    """Its field is given up within its own two seconds, long before the request is; what is beside it is answered."""
+    query = '{ recommendations(viewedProductsIds: ["slow"]) { modelVersion } product(id: "mug") { id } }'
+    started = time.monotonic()
+    body = await _ask(http, query)
+    assert time.monotonic() - started < 8
+    assert body["data"] == {"recommendations": None, "product": [{"id": "mug"}]}
+    assert _codes(body) == ["UNAVAILABLE"]
+
+
 async def test_a_checkout_reaches_payment_as_its_caller(stage: Stage, http: httpx.AsyncClient) -> None:
     """The order, the person, the redirect URL and the address that the client used arrive; the amount is nobody's."""
     details = {
