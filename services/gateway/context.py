@@ -53,6 +53,7 @@ class Context:
     def __post_init__(self) -> None:
         # Empty for none.
         self._idempotency_key = self.headers.idempotency_key
+        self._viewed: set[str] = set()
 
     @property
     def origin(self) -> str:
@@ -78,6 +79,12 @@ class Context:
     def product_by_id(self) -> ProductLoader:
         """This request's loader of products."""
         return product_loader(self.platform.products)
+
+    async def view(self, product_id: str) -> None:
+        """Tells that the caller looked at the product: once, however many fields of the request show it."""
+        if product_id not in self._viewed:
+            self._viewed.add(product_id)
+            self.platform.interactions.viewed(product_id, await self.caller.account_id())
 
     def spend(self, objects: int) -> None:
         """Counts what the answer will hold; raises InvalidError when that becomes too much."""

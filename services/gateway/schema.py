@@ -125,7 +125,7 @@ async def _viewed_product(info: Info, product_id: str) -> list[Product]:
     product = await context.product_by_id.load(product_id)
     if product is None:
         return []
-    context.platform.interactions.viewed(product.id, await context.caller.account_id())
+    await context.view(product.id)
     return [product_of(product, context.currency)]
 
 

@@ -67,6 +67,17 @@ async def test_only_a_product_that_was_seen_is_told(shop: Shop) -> None:
     assert [_message(record).account_id for record in shop.publisher.records] == [1, None, None]
 
 
+async def test_one_request_is_one_look(shop: Shop) -> None:
+    """A product that several fields of a request show was looked at once; another product is another look."""
+    owner = await shop.customer()
+    mug, bowl = await shop.product(owner, "Mug"), await shop.product(owner, "Bowl")
+    await shop.data(
+        f'{{ a: product(id: "{mug}") {{ id }} b: product(id: "{mug}") {{ name }} c: product(id: "{bowl}") {{ id }} }}'
+    )
+    await shop.interactions.run_once()
+    assert sorted(_message(record).product_id for record in shop.publisher.records) == sorted((mug, bowl))
+
+
 async def test_what_does_not_fit_is_dropped_and_counted(interactions: Interactions, publisher: FakePublisher) -> None:
     """While Kafka is away the queue fills, the rest is counted, and nothing of what was kept is lost or doubled."""
     publisher.down = True
