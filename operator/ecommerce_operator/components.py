@@ -13,8 +13,8 @@ class ServiceRow:
 
     `calls` names the services whose addresses it is given; `database`, `kafka` and `search` the datastores that it
     uses; `currency` the fields of the currency that it reads; `signs_in` that it holds the credentials; `takes_money`
-    that it needs a payment provider; `public` that clients reach it; `cookies` that it gives them the cookie of a
-    sign-in.
+    that it needs a payment provider; `learns` that it is trained; `public` that clients reach it; `cookies` that it
+    gives them the cookie of a sign-in.
     """
 
     name: str
@@ -25,6 +25,7 @@ class ServiceRow:
     currency: frozenset[str] = field(default_factory=frozenset)
     signs_in: bool = False
     takes_money: bool = False
+    learns: bool = False
     public: bool = False
     cookies: bool = False
 
@@ -40,9 +41,10 @@ SERVICES: Final = (
     ServiceRow("product", calls=("account",), database=True, kafka=True, search=True, currency=frozenset({"code"})),
     ServiceRow("order", calls=("account", "product"), database=True, kafka=True),
     ServiceRow("payment", calls=("account", "order"), database=True, kafka=True, takes_money=True, public=True),
+    ServiceRow("recommender", calls=("account",), database=True, kafka=True, learns=True),
     ServiceRow(
         "gateway",
-        calls=("account", "product", "order", "payment"),
+        calls=("account", "product", "order", "payment", "recommender"),
         kafka=True,
         currency=frozenset({"code", "decimals"}),
         public=True,

@@ -9,6 +9,9 @@ conditions is ready by being there.
 - FAILED: it does not get there without a change or help. Said at once where that is certain, and otherwise when a
   deadline has passed; it is judged anew at every change, so help that comes is seen.
 - PROGRESSING: everything between.
+
+An object with the annotation `ecommerce.dev/optional` is one that its component serves without, such as what trains the
+recommender: its failure is a warning, so that nobody is woken up, and nothing else waits, for a shop that sells.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +20,7 @@ from datetime import timedelta
 from typing import Final
 
 from ecommerce_operator import claims, routes, workloads
-from ecommerce_operator.model import Health, Object, Related, State
+from ecommerce_operator.model import OPTIONAL_ANNOTATION, Health, Object, Related, State
 from ecommerce_operator.pods import logs_wanted
 from ecommerce_operator.reading import age, at, conditions, holds, quote, seen_by_controller, since, title
 
@@ -42,6 +45,8 @@ def assess(obj: Object, related: Related) -> Health:
     else:
         rule = _RULES.get((_group(obj), obj.get("kind", "")), _by_conditions)
         found = rule(obj, related)
+        if not found.ready and at(obj, "metadata", "annotations", OPTIONAL_ANNOTATION) == "true":
+            found = _dispensable(obj, found)
     return found if found == READY else replace(found, message=f"{title(obj)}: {found.message}")
 
 
@@ -56,6 +61,13 @@ def overall(healths: Iterable[Health]) -> Health:
         if alike:
             return next((each for each in alike if each.reason != READY.reason), alike[0])
     return READY
+
+
+def _dispensable(obj: Object, found: Health) -> Health:
+    """What failed, or was there once and comes back, is a warning; what is new is waited for."""
+    rolled_out = (holds(obj, "Progressing") or {}).get("reason") == "NewReplicaSetAvailable"
+    missed = found.state is State.FAILED or (rolled_out and seen_by_controller(obj))
+    return replace(found, state=State.READY) if missed else found
 
 
 def _group(obj: Object) -> str:

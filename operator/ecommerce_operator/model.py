@@ -18,6 +18,7 @@ PLURAL: Final = "ecommerceplatforms"
 PLATFORM_LABEL: Final = f"{GROUP}/platform"
 COMPONENT_LABEL: Final = f"{GROUP}/component"
 STAGE_ANNOTATION: Final = f"{GROUP}/stage"
+OPTIONAL_ANNOTATION: Final = f"{GROUP}/optional"
 SECRETS_DIGEST_ANNOTATION: Final = f"{GROUP}/secrets-digest"
 
 Object = Mapping[str, Any]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ecommerce_operator.cluster import Cluster
 from ecommerce_operator.errors import RefusedError
-from ecommerce_operator.health import assess, logs_wanted, overall
+from ecommerce_operator.health import READY, assess, logs_wanted, overall
 from ecommerce_operator.kinds import CLAIM, POD, REPLICA_SET, Kind
 from ecommerce_operator.manifests import Manifest
 from ecommerce_operator.memory import Looked, Memory
@@ -32,7 +32,7 @@ class Observer:
         """Answers how the objects of a component are together, and why."""
         related = await self._related(memory, component)
         healths = [self._assess(memory, manifest, related) for manifest in manifests if manifest.key.kind.whole]
-        if not overall(healths).ready:
+        if overall(healths) != READY:
             related = _with_events(related, await self._warnings(memory))
             healths = [self._assess(memory, manifest, related) for manifest in manifests if manifest.key.kind.whole]
         worst = overall(healths)

@@ -126,6 +126,50 @@ class ServiceResources(Part):
     limits: ServiceLimits = ServiceLimits()
 
 
+class TrainerRequests(Amount):
+    """What the recommender's trainer reserves."""
+
+    cpu: Quantity = "100m"
+    memory: Quantity = "384Mi"
+
+
+class TrainerLimits(Amount):
+    """What the recommender's trainer may take."""
+
+    cpu: Quantity = "2"
+    memory: Quantity = "2Gi"
+
+
+class TrainerResources(Part):
+    """The resources of the recommender's trainer."""
+
+    requests: TrainerRequests = TrainerRequests()
+    limits: TrainerLimits = TrainerLimits()
+
+
+class Training(Part):
+    """When and how a model of the recommender is made; services/recommender/domain.py tells the words."""
+
+    every_seconds: int = 300
+    after_interactions: int = 1000
+    factors: int = 64
+    regularization: tuple[float, ...] = (0.05, 0.15, 0.4)
+    alpha: float = 4
+    iterations: int = 15
+    view_weight: float = 1
+    purchase_weight: float = 4
+    half_life_days: float = 90
+    tolerance: float = 0.05
+    resources: TrainerResources = TrainerResources()
+
+
+class Recommender(Part):
+    """What the recommender learns from, and how."""
+
+    history_days: int = 365
+    training: Training = Training()
+
+
 class Autoscaling(Part):
     """A HorizontalPodAutoscaler by CPU; without it the number of replicas is fixed."""
 
@@ -178,6 +222,7 @@ class Services(Part):
     product: Service = Service()
     order: Service = Service()
     payment: Service = Service()
+    recommender: Service = Service()
     gateway: Service = Service()
 
     def of(self, component: str) -> Service:
@@ -299,6 +344,7 @@ class Spec(Part):
     administrator: Administrator = Administrator()
     ingress: Ingress = Ingress()
     payment: Payment = Payment()
+    recommender: Recommender = Recommender()
     services: Services = Services()
     datastores: Datastores = Datastores()
 

@@ -108,15 +108,9 @@ def _autoscaling(wanted: Service) -> dict[str, Any]:
 def _needs(wish: Wish, row: ServiceRow) -> dict[str, Any]:
     """What a service is told about the others, as far as its row says that it needs it."""
     spec = wish.platform.spec
-    told: dict[str, Any] = {}
+    told = _datastores(wish, row)
     if row.calls:
         told["addresses"] = {name: f"{wish.name_of(name)}:8080" for name in row.calls}
-    if row.database:
-        told["database"] = _database(wish, row.name)
-    if row.kafka:
-        told["kafka"] = _kafka(wish)
-    if row.search:
-        told["elasticsearch"] = _elasticsearch(wish)
     if row.currency:
         told["currency"] = spec.currency.model_dump(include=set(row.currency))
     if row.signs_in:
@@ -129,6 +123,19 @@ def _needs(wish: Wish, row: ServiceRow) -> dict[str, Any]:
         told["cookieSecure"] = spec.ingress.secure
     if row.takes_money:
         told |= _payment(wish)
+    if row.learns:
+        told |= spec.recommender.model_dump(mode="json", by_alias=True)
+    return told
+
+
+def _datastores(wish: Wish, row: ServiceRow) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if row.database:
+        told["database"] = _database(wish, row.name)
+    if row.kafka:
+        told["kafka"] = _kafka(wish)
+    if row.search:
+        told["elasticsearch"] = _elasticsearch(wish)
     return told
 
 

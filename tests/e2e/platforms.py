@@ -13,8 +13,8 @@ from tests.e2e.clusters import Object, Stage, until
 
 LABEL = "ecommerce.dev/platform"
 COMPONENT = "ecommerce.dev/component"
-COMPONENTS = ("postgres", "kafka", "elasticsearch", "account", "product", "order", "payment", "gateway")
-SERVICES = ("account", "product", "order", "payment", "gateway")
+COMPONENTS = ("postgres", "kafka", "elasticsearch", "account", "product", "order", "payment", "recommender", "gateway")
+SERVICES = ("account", "product", "order", "payment", "recommender", "gateway")
 RESOURCE = "ecommerceplatforms.ecommerce.dev"
 # Two cores start three datastores and two pods of each service: measured 150 s, more beside other work.
 READY_WITHIN = 600.0

@@ -5,11 +5,9 @@ then it finishes what it has.
 */}}
 {{- define "lib.deployment" -}}
 {{- $root := .root -}}{{- $of := list .root "server" -}}
-{{- $mounts := .own.mounts | default list -}}{{- $volumes := .own.volumes | default list -}}
-{{- if $root.Values.development -}}
-{{- $mounts = append $mounts (dict "name" "sources" "mountPath" "/sources") -}}
-{{- $volumes = append $volumes (dict "name" "sources" "emptyDir" (dict "sizeLimit" "64Mi")) -}}
-{{- end -}}
+{{- $sources := include "lib.sources" $root | fromYaml -}}
+{{- $mounts := concat (.own.mounts | default list) $sources.mounts -}}
+{{- $volumes := concat (.own.volumes | default list) $sources.volumes -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -38,7 +36,7 @@ spec:
       terminationGracePeriodSeconds: {{ $root.Values.terminationGracePeriodSeconds }}
       containers:
         - name: {{ $root.Chart.Name }}
-          {{- include "lib.program" (list $root (include "lib.serve" $root) .own.env $mounts) | nindent 10 }}
+          {{- include "lib.program" (list $root (include "lib.runs" (list $root "serve")) .own.env $mounts) | nindent 10 }}
           resources:
             {{- toYaml $root.Values.resources | nindent 12 }}
           ports:
@@ -69,17 +67,35 @@ spec:
 {{- end }}
 
 {{/*
-What the server runs. For development it is a program that runs the server from /sources, where changed files are put,
-and starts it again when they change: the image's own files stay as they are.
+What a container runs: a command of the service. For development it is a program that runs it from /sources, where changed
+files are put, and starts it again when they change: the image's own files stay as they are. Takes a list: context, command.
 */}}
-{{- define "lib.serve" -}}
-{{- if .Values.development -}}
+{{- define "lib.runs" -}}
+{{- $root := index . 0 -}}
+{{- if $root.Values.development -}}
 command: [python, -m, services.development]
-args: [services.{{ .Chart.Name }}, serve]
+args: [services.{{ $root.Chart.Name }}, {{ index . 1 }}]
 {{- else -}}
-command: [python, -m, services.{{ .Chart.Name }}]
-args: [serve]
+command: [python, -m, services.{{ $root.Chart.Name }}]
+args: [{{ index . 1 }}]
 {{- end -}}
+{{- end }}
+
+{{/* That folder's mounts and volumes; without development there are none. Takes the context. */}}
+{{- define "lib.sources" -}}
+mounts:
+  {{- if .Values.development }}
+  - name: sources
+    mountPath: /sources
+  {{- else }} []
+  {{- end }}
+volumes:
+  {{- if .Values.development }}
+  - name: sources
+    emptyDir:
+      sizeLimit: 64Mi
+  {{- else }} []
+  {{- end }}
 {{- end }}
 
 {{/* A container of the service. Takes a list: context, command and arguments, environment, mounts (or nothing). */}}

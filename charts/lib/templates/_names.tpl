@@ -3,7 +3,7 @@ Names and labels. Everything that a chart makes is called as its release is, so 
 release's name alone. What selects pods (in Services, Deployments, budgets, policies) is immutable or as good as that,
 so it holds nothing that changes between two versions.
 
-Each takes a list: the chart's context, and the part of it that is meant (server, migration, database, broker, search, job).
+Each takes a list: the chart's context, and the part of it that is meant (server, migration, trainer, database, broker, search, job).
 */}}
 
 {{- define "lib.selector" -}}

@@ -47,7 +47,32 @@ readinessProbe:
     port: http
   periodSeconds: 3
   timeoutSeconds: 3
-  # It asks for every service behind but payment. A new pod gets requests once it has reached them all; later it keeps
+  # It asks for every service behind but payment and recommender. A new pod gets requests once it has reached them all; later it keeps
   # them, in effect for ever: with one service away the others go on being served, instead of none.
   failureThreshold: 1000000
+{{- end }}
+
+{{/* For a process that serves nothing else: as long as it answers who collects its metrics, it lives. */}}
+{{- define "lib.probes.metrics" -}}
+startupProbe:
+  httpGet:
+    path: /metrics
+    port: metrics
+  periodSeconds: 1
+  timeoutSeconds: 3
+  failureThreshold: 120
+livenessProbe:
+  httpGet:
+    path: /metrics
+    port: metrics
+  periodSeconds: 10
+  timeoutSeconds: 10
+  failureThreshold: 6
+readinessProbe:
+  httpGet:
+    path: /metrics
+    port: metrics
+  periodSeconds: 10
+  timeoutSeconds: 10
+  failureThreshold: 3
 {{- end }}

@@ -21,6 +21,10 @@ def _payment(**fields: Any) -> dict[str, Any]:
     return {"payment": fields}
 
 
+def _training(**fields: Any) -> dict[str, Any]:
+    return {"recommender": {"training": fields}}
+
+
 def _toleration(**fields: Any) -> dict[str, Any]:
     return _service(tolerations=[fields])
 
@@ -84,6 +88,19 @@ _SPECS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "the same host twice": (_payment(redirectHosts=["a.example", "a.example"]), "Duplicate value"),
     "an address with a path": (_payment(publicUrl="https://a.example/"), "no slash at its end"),
     "an address without scheme": (_payment(publicUrl="a.example"), "must be scheme and host"),
+    "no history": ({"recommender": {"historyDays": 0}}, "should be greater than or equal to 1"),
+    "training without pause": (_training(everySeconds=0), "should be greater than or equal to 10"),
+    "no regularization": (_training(regularization=[]), "should have at least 1 items"),
+    "regularization of nothing": (_training(regularization=[0]), "should be greater than or equal to 0.0001"),
+    "a gate that lets all in": (_training(tolerance=1), "should be less than or equal to 0.5"),
+    "a small trainer": (
+        _training(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "128Mi"}}),
+        "limits.memory (128Mi) must be at least 384Mi",
+    ),
+    "a trainer that asks for more": (
+        _training(resources={"requests": {"cpu": 4}}),
+        "requests.cpu (4) is more than limits.cpu (2)",
+    ),
     "no replicas": (_service(replicas=0), "should be greater than or equal to 1"),
     "replicas and autoscaling": (_service(replicas=3, autoscaling={}), "take replicas away"),
     "autoscaling the wrong way": (
@@ -135,6 +152,9 @@ _SPECS: Final[dict[str, tuple[dict[str, Any], str]]] = {
             "GRPC_PORT",
             "SERVICE_SECRET",
             "PUBLIC_URL",
+            "RECOMMENDER_ADDRESS",
+            "TRAIN_EVERY",
+            "REGULARIZATION",
         )
     },
 }

@@ -108,7 +108,7 @@ async def test_a_kind_that_the_cluster_does_not_know_is_told(operator: Operator,
     await world.apply(route)
 
     async def settled() -> bool:
-        return (await world.status()).get("componentsReady") == "6/8"
+        return (await world.status()).get("componentsReady") == "7/9"
 
     await until("all but two are ready", settled)
     for name in ("payment", "gateway"):
@@ -127,12 +127,11 @@ async def test_a_secret_that_a_resource_names_is_waited_for(operator: Operator, 
         return "bought" in (await world.component("account")).get("message", "")
 
     await until("the missing Secret is named", told)
-    urls = {
-        name: f"postgresql://{name}:secret@db.example.com/{name}" for name in ("account", "product", "order", "payment")
-    }
+    readers = ("account", "product", "order", "payment", "recommender")
+    urls = {name: f"postgresql://{name}:secret@db.example.com/{name}" for name in readers}
     await world.create("Secret", {"metadata": {"name": "bought"}, "stringData": urls})
     status = await world.ready()
-    assert status["componentsReady"] == "7/7"
+    assert status["componentsReady"] == "8/8"
     assert "shop-account-database" not in await world.names("Secret")
     assert operator.running
 
@@ -151,7 +150,7 @@ async def test_a_providers_keys_are_waited_for(operator: Operator, world: World)
     keys = {"stringData": {"webhook-secrets": "whsec_0"}}
     await world.patch("Secret", "stripe", keys)
     status = await world.ready()
-    assert status["componentsReady"] == "8/8"
+    assert status["componentsReady"] == "9/9"
     assert "shop-payment-sandbox" not in await world.names("Secret")
     assert operator.running
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.operator.world import World, condition
 
-SERVICES = ("account", "product", "order", "payment", "gateway")
+SERVICES = ("account", "product", "order", "payment", "recommender", "gateway")
 pytestmark = pytest.mark.usefixtures("operator", "kubelet")
 
 
@@ -12,6 +12,6 @@ async def test_an_empty_spec_becomes_a_whole_platform(world: World) -> None:
     """Applying `spec: {}` ends with every component ready and the status saying so."""
     applied = await world.apply()
     status = await world.ready(applied["metadata"]["generation"])
-    assert status["componentsReady"] == "8/8"
+    assert status["componentsReady"] == "9/9"
     assert condition(status, "Stalled") != "True"
-    assert await world.names("Deployment") == {f"shop-{name}" for name in SERVICES}
+    assert await world.names("Deployment") == {f"shop-{name}" for name in (*SERVICES, "recommender-trainer")}

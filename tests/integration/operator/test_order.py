@@ -24,6 +24,9 @@ async def test_components_start_one_after_the_other(world: World, kubelet: Kubel
         ("shop-payment-migrate", "shop-payment"),
         ("shop-order", "shop-payment"),
         ("shop-payment", "shop-gateway"),
+        ("shop-recommender-migrate", "shop-recommender"),
+        ("shop-recommender-migrate", "shop-recommender-trainer"),
+        ("shop-recommender", "shop-gateway"),
     ]
     assert [(a, b) for a, b in before if order.index(a) > order.index(b)] == []
 
@@ -84,7 +87,7 @@ async def test_a_component_that_fails_does_not_stop_the_others(world: World, kub
 
     async def settled() -> bool:
         status = await world.status()
-        return status.get("componentsReady") == "7/8"
+        return status.get("componentsReady") == "8/9"
 
     await until("all but one are ready", settled)
     assert (await world.component("product"))["reason"] not in ("Ready", "Waiting")

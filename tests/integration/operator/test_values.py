@@ -26,7 +26,7 @@ async def test_values_that_a_chart_refuses_are_told(
     await world.apply({"services": {"order": {"replicas": 3}}})
 
     async def settled() -> bool:
-        return (await world.status()).get("componentsReady") == "7/8"
+        return (await world.status()).get("componentsReady") == "8/9"
 
     await until("all but one are ready", settled)
     assert "replicas" in (await world.component("order"))["message"]

@@ -21,6 +21,7 @@ _NEEDS: Final = {
     "product": ("database", "kafka", "elasticsearch"),
     "order": ("database", "kafka"),
     "payment": ("database", "kafka", "serviceSecret", "provider"),
+    "recommender": ("database", "kafka"),
     "gateway": ("kafka",),
 }
 
@@ -105,6 +106,39 @@ _OWN: Final[dict[str, dict[str, Values]]] = {
             "redirectHosts": ["*.example.com", "localhost"],
             "publicUrl": "https://shop.example.com",
             "ingress": {"enabled": True},
+        },
+    },
+    # The ends of what its schema allows: what the trainer's settings have to take, too.
+    "recommender": {
+        "trained otherwise": {
+            "historyDays": 30,
+            "training": {
+                "everySeconds": 86400,
+                "afterInteractions": 100_000_000,
+                "factors": 256,
+                "regularization": [0.0001, 10],
+                "alpha": 0.01,
+                "iterations": 100,
+                "viewWeight": 0.01,
+                "purchaseWeight": 1000,
+                "halfLifeDays": 3650,
+                "tolerance": 0.5,
+            },
+        },
+        "trained the other way": {
+            "historyDays": 3650,
+            "training": {
+                "everySeconds": 10,
+                "afterInteractions": 1,
+                "factors": 2,
+                "regularization": [0.1] * 8,
+                "alpha": 1000,
+                "iterations": 1,
+                "viewWeight": 1000,
+                "purchaseWeight": 0.01,
+                "halfLifeDays": 1,
+                "tolerance": 0,
+            },
         },
     },
     "gateway": {

@@ -104,6 +104,16 @@ def only(objects: list[Object], kind: str) -> Object:
     return found[0]
 
 
+def serving(objects: list[Object]) -> Object:
+    """Answers the Deployment of a service's pods that serve; what works beside them is another part."""
+    return only([each for each in objects if part_of(each) == "server"], "Deployment")
+
+
+def part_of(obj: Object) -> str:
+    """Answers which part of its service an object belongs to."""
+    return str(obj["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
 def of_kind(objects: list[Object], kind: str) -> list[Object]:
     """Answers the objects of a kind."""
     return [each for each in objects if each["kind"] == kind]

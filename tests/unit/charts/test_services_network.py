@@ -10,7 +10,7 @@ from services.gateway.playground import _BY_PATH as PLAYGROUND_FILES
 from services.gateway.playground import ASSETS
 from tests.unit.charts import examples
 from tests.unit.charts.examples import rendered
-from tests.unit.charts.rendering import Object, of_kind, only, pod_templates
+from tests.unit.charts.rendering import Object, of_kind, only, pod_templates, serving
 
 MONITORING = {"kubernetes.io/metadata.name": "monitoring"}
 SHOP = {"kubernetes.io/metadata.name": "shop"}
@@ -28,7 +28,8 @@ facing = pytest.mark.parametrize("service", ["gateway", "payment"])
 def labels(service: str, kind: str = "Deployment") -> dict[str, str]:
     """The labels of the pods that a chart makes."""
     objects = rendered(service)
-    found: dict[str, str] = only(objects, kind)["spec"]["template"]["metadata"]["labels"]
+    made = serving(objects) if kind == "Deployment" else only(objects, kind)
+    found: dict[str, str] = made["spec"]["template"]["metadata"]["labels"]
     return found
 
 
@@ -86,6 +87,18 @@ def test_others_stay_out(service: str) -> None:
     assert not admits(policy, gateway, 9090)
 
 
+def test_nobody_comes_to_the_trainer_but_who_collects_its_metrics() -> None:
+    """It is covered by the recommender's policy, is selected by no Service, and says where its metrics are."""
+    objects = rendered("recommender")
+    template = pod_templates(objects)["Deployment/shop-recommender-trainer"]
+    given = template["metadata"]["labels"]
+    assert selects(only(objects, "NetworkPolicy")["spec"]["podSelector"], given)
+    assert not any(each["spec"]["selector"].items() <= given.items() for each in of_kind(objects, "Service"))
+    assert [each["containerPort"] for each in template["spec"]["containers"][0]["ports"]] == [9090]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == "9090"
+    assert not admits(only(rendered("account"), "NetworkPolicy"), given, 8080)
+
+
 @pytest.mark.parametrize("service", [name for name in NAMES if name != "gateway"])
 def test_who_collects_metrics(service: str) -> None:
     """Metrics are open to the monitoring namespace alone, to whom the values name, or to nobody."""
@@ -102,7 +115,7 @@ def test_who_collects_metrics(service: str) -> None:
 
 def test_where_metrics_are(service: str) -> None:
     """Prometheus is told the port that serves them, which the pod opens."""
-    template = only(rendered(service), "Deployment")["spec"]["template"]
+    template = serving(rendered(service))["spec"]["template"]
     told = template["metadata"]["annotations"]
     assert told["prometheus.io/scrape"] == "true"
     assert told["prometheus.io/path"] == "/metrics"
@@ -176,7 +189,7 @@ def test_the_ways_in_lead_to_the_service(service: str) -> None:
     route = only(rendered(service, examples.choices(service)["an HTTPRoute"]), "HTTPRoute")
     (port,) = found["spec"]["ports"]
     assert route["spec"]["rules"][0]["backendRefs"] == [{"name": found["metadata"]["name"], "port": port["port"]}]
-    opened = only(rendered(service), "Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"]
+    opened = serving(rendered(service))["spec"]["template"]["spec"]["containers"][0]["ports"]
     assert {"name": port["targetPort"], "containerPort": port["port"]} in opened
 
 
@@ -217,5 +230,5 @@ def test_no_way_in_unless_wanted(service: str) -> None:
 )
 def test_the_cookie_is_secure_where_there_is_tls(values: Mapping[str, Any], secure: str) -> None:
     """The cookie goes over TLS only, where TLS is; the values may say otherwise."""
-    container = only(rendered("gateway", values), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    container = serving(rendered("gateway", values))["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "COOKIE_SECURE", "value": secure} in container["env"]

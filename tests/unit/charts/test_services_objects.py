@@ -7,7 +7,18 @@ import pytest
 
 from tests.unit.charts import examples
 from tests.unit.charts.examples import rendered
-from tests.unit.charts.rendering import CHARTS, Object, loaded, merged, of_kind, only, pod_templates, render, run
+from tests.unit.charts.rendering import (
+    CHARTS,
+    Object,
+    loaded,
+    merged,
+    of_kind,
+    only,
+    pod_templates,
+    render,
+    run,
+    serving,
+)
 from tests.unit.charts.restricted import containers, violations
 from tests.unit.charts.schemas import faults
 
@@ -56,7 +67,7 @@ def test_pods_are_restricted(service: str, choice: str) -> None:
 )
 def test_restriction_is_checked(loosened: dict[str, Any]) -> None:
     """The check itself: a container that gives up a protection is told."""
-    pod = copy.deepcopy(only(rendered("account"), "Deployment")["spec"]["template"]["spec"])
+    pod = copy.deepcopy(serving(rendered("account"))["spec"]["template"]["spec"])
     pod["containers"][0]["securityContext"] |= loosened
     assert len(violations(pod)) == 1
 
@@ -74,12 +85,12 @@ def test_no_credentials_of_the_cluster(objects: list[Object]) -> None:
 
 
 def test_everything_is_called_as_its_release(service: str, objects: list[Object]) -> None:
-    """Objects have the release's name, namespace and labels; only a Job's name and a second Service's say more."""
+    """Objects have the release's name, namespace and labels; a Job's, a second Service's, a worker's say more."""
     for each in objects:
         metadata = each["metadata"]
         assert metadata["namespace"] == "shop"
         assert metadata["name"].startswith(f"shop-{service}")
-        assert metadata["name"] in (f"shop-{service}", f"shop-{service}-web") or each["kind"] == "Job"
+        assert metadata["name"].removeprefix(f"shop-{service}") in ("", "-web", "-trainer") or each["kind"] == "Job"
         assert (
             metadata["labels"]
             | {
@@ -111,16 +122,16 @@ def test_pods_carry_what_they_are_given(service: str) -> None:
 
 
 def test_selectors_never_change(service: str, objects: list[Object]) -> None:
-    """What selects pods is the same for any version, and selects the servers' pods but no migration's."""
+    """What selects pods is the same for any version, and selects the servers' pods but no migration's or trainer's."""
     later = rendered(service, NEW_VERSION, {"replicas": 3, "platform": "other"})
-    selector = only(objects, "Deployment")["spec"]["selector"]["matchLabels"]
-    assert only(later, "Deployment")["spec"]["selector"]["matchLabels"] == selector
+    selector = serving(objects)["spec"]["selector"]["matchLabels"]
+    assert serving(later)["spec"]["selector"]["matchLabels"] == selector
     assert all(each["spec"]["selector"] == selector for each in of_kind([*objects, *later], "Service"))
     assert only(later, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
     for each in (objects, later):
         for name, template in pod_templates(each).items():
             selected = selector.items() <= template["metadata"]["labels"].items()
-            assert selected is name.startswith("Deployment/")
+            assert selected is (name == f"Deployment/shop-{service}")
 
 
 def test_long_names_fit() -> None:
@@ -143,7 +154,7 @@ def test_names_that_look_like_numbers_stay_text(choice: str) -> None:
 def test_a_long_tag_is_cut_for_its_label() -> None:
     """A tag may be longer than a label; the image keeps all of it."""
     tag = "a" * 62 + "-" + "b" * 40
-    deployment = only(rendered("order", {"image": {"tag": tag}}), "Deployment")
+    deployment = serving(rendered("order", {"image": {"tag": tag}}))
     assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "a" * 62
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith(f":{tag}")
 

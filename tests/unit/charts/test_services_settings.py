@@ -18,9 +18,10 @@ from services.gateway.__main__ import Settings as GatewaySettings
 from services.order import settings as order
 from services.payment import settings as payment
 from services.product import settings as product
+from services.recommender import settings as recommender
 from services.telemetry import TelemetrySettings
 from tests.unit.charts import examples
-from tests.unit.charts.rendering import CHARTS, Object, merged, only, pod_templates, refusal, render
+from tests.unit.charts.rendering import CHARTS, Object, merged, pod_templates, refusal, render, serving
 
 # What each command reads (services/*/__main__.py).
 READ: Mapping[tuple[str, str], tuple[type[BaseSettings], ...]] = {
@@ -32,6 +33,9 @@ READ: Mapping[tuple[str, str], tuple[type[BaseSettings], ...]] = {
     ("order", "migrate"): (DatabaseSettings, TelemetrySettings),
     ("payment", "serve"): (payment.ServeSettings, TelemetrySettings),
     ("payment", "migrate"): (DatabaseSettings, TelemetrySettings),
+    ("recommender", "serve"): (recommender.ServeSettings, TelemetrySettings),
+    ("recommender", "train"): (recommender.TrainSettings, TelemetrySettings),
+    ("recommender", "migrate"): (DatabaseSettings, TelemetrySettings),
     ("gateway", "serve"): (GatewaySettings,),
 }
 # What the Secrets of a platform hold, by key.
@@ -119,10 +123,30 @@ def test_a_service_is_told_of_those_that_it_calls(service: str) -> None:
     assert told == {f"{name.upper()}_ADDRESS": f"shop-{name}:8080" for name in calls}
 
 
+def test_the_trainer_is_told_what_the_values_say() -> None:
+    """Each wish about training is a setting of the trainer, numbers as they were written, however large."""
+    told = environment(programs("recommender", "trained otherwise")["train"])
+    assert {
+        "HISTORY_DAYS": "30",
+        "TRAIN_EVERY": "86400",
+        "TRAIN_AFTER": "100000000",
+        "FACTORS": "256",
+        "REGULARIZATION": "0.0001,10",
+        "ALPHA": "0.01",
+        "ITERATIONS": "100",
+        "VIEW_WEIGHT": "0.01",
+        "PURCHASE_WEIGHT": "1000",
+        "HALF_LIFE_DAYS": "3650",
+        "TOLERANCE": "0.5",
+        "TRAIN_THREADS": "2",
+    }.items() <= told.items()
+    assert environment(programs("recommender", "trained otherwise")["serve"])["HISTORY_DAYS"] == "30"
+
+
 def test_settings_of_the_values_win() -> None:
     """An entry of `env` takes the place of the chart's own."""
     values = merged(examples.least("gateway"), {"env": [{"name": "LEAVE_SECONDS", "value": "9"}]})
-    container = only(render("gateway", values), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    container = serving(render("gateway", values))["spec"]["template"]["spec"]["containers"][0]
     assert [each for each in container["env"] if each["name"] == "LEAVE_SECONDS"] == [
         {"name": "LEAVE_SECONDS", "value": "9"}
     ]
@@ -158,6 +182,9 @@ MISSING = [
     ("payment", {"serviceSecret": {"secretName": ""}}, "set serviceSecret.secretName to the name of the Secret"),
     ("payment", {"httpRoute": {"enabled": True}}, "set httpRoute.gateway.name to its name"),
     ("gateway", {"addresses": {"order": ""}}, "gateway calls order: set addresses.order to its address, host:port."),
+    ("gateway", {"addresses": {"recommender": ""}}, "gateway calls recommender: set addresses.recommender"),
+    ("recommender", {"database": {"secretName": ""}}, "set database.secretName to the name of the Secret"),
+    ("recommender", {"kafka": {"bootstrapServers": ""}}, "recommender needs Kafka: set kafka.bootstrapServers"),
     ("gateway", {"ingress": {"enabled": True, "tlsSecretName": "t"}}, "set ingress.host to that host's name, too."),
     ("gateway", {"httpRoute": {"enabled": True}}, "set httpRoute.gateway.name to its name"),
     ("order", {"autoscaling": {"enabled": True, "minReplicas": 9}}, "autoscaling.minReplicas (9) is more than"),
@@ -209,6 +236,10 @@ def test_a_wrong_value_is_named(changes: Mapping[str, Any], message: str) -> Non
         ("payment", {"provider": {"name": "Stripe"}}, "/provider/name"),
         ("payment", {"redirectHosts": ["https://shop.example.com"]}, "/redirectHosts/0"),
         ("payment", {"publicUrl": "https://shop.example.com/"}, "/publicUrl"),
+        ("recommender", {"historyDays": 0}, "/historyDays"),
+        ("recommender", {"training": {"regularization": []}}, "/training/regularization"),
+        ("recommender", {"training": {"tolerance": 5}}, "/training/tolerance"),
+        ("recommender", {"training": {"resources": {"limits": {"memory": "much"}}}}, "/training/resources"),
         ("order", {"kafka": {"bootstrapServers": "kafka"}}, "/kafka/bootstrapServers"),
         ("product", {"elasticsearch": {"url": "shop-elasticsearch:9200"}}, "/elasticsearch/url"),
     ],

@@ -14,7 +14,7 @@ CLUSTER_ID: Final = "AAAAAAAAAAAAAAAAAAAAAA"
 SETTINGS: Final = OperatorSettings(version="1.0.0")
 # A platform has many fields; a rendering of all of them takes a while on a busy machine.
 some = settings(max_examples=40, deadline=None)
-SERVICES: Final = ("account", "product", "order", "payment", "gateway")
+SERVICES: Final = ("account", "product", "order", "payment", "recommender", "gateway")
 
 
 def platform(spec: Mapping[str, Any] | None = None, name: str = "shop", **metadata: Any) -> Platform:
@@ -109,6 +109,22 @@ _PAYMENT: Final = st.one_of(
         _RETURNS,
     ),
 )
+_RECOMMENDER: Final = _optional(
+    historyDays=st.integers(1, 3650),
+    training=_optional(
+        everySeconds=st.integers(10, 86_400),
+        afterInteractions=st.integers(1, 10**8),
+        factors=st.integers(2, 256),
+        regularization=st.lists(st.sampled_from([0.0001, 0.15, 1, 10]), min_size=1, max_size=8),
+        alpha=st.sampled_from([0.01, 4, 1000]),
+        iterations=st.integers(1, 100),
+        viewWeight=st.sampled_from([0.01, 1, 1000]),
+        purchaseWeight=st.sampled_from([0.01, 4.5, 1000]),
+        halfLifeDays=st.sampled_from([1, 90.5, 3650]),
+        tolerance=st.sampled_from([0, 0.05, 0.5]),
+        resources=_resources(["512Mi", "4Gi"]),
+    ),
+)
 SPECS: Final = _optional(
     version=_TAGS,
     image=_optional(
@@ -122,6 +138,7 @@ SPECS: Final = _optional(
     administrator=_optional(email=st.sampled_from(["", "ada@example.com"])),
     ingress=_INGRESS,
     payment=_PAYMENT,
+    recommender=_RECOMMENDER,
     services=_optional(**dict.fromkeys(SERVICES, _SERVICE)),
     datastores=_optional(
         postgres=_datastore(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ecommerce_operator.health import assess
+from ecommerce_operator.health import assess, overall
 from ecommerce_operator.model import Health, State
 from tests.unit.operator.objects import (
     DONE,
@@ -98,6 +98,33 @@ def test_broken_pods_of_the_version_before_are_no_reason() -> None:
     found, before, newest = rollout(availableReplicas=0)
     pods = [pod(before, PULLING, name="old"), pod(newest, container(waiting={"reason": "ContainerCreating"}))]
     assert assess(found, around(*pods, replica_sets=[before, newest])).state is State.PROGRESSING
+
+
+def optional(found: Object) -> Object:
+    found["metadata"].setdefault("annotations", {})["ecommerce.dev/optional"] = "true"
+    return found
+
+
+def test_what_is_dispensable_fails_as_a_warning() -> None:
+    """A Deployment that its component serves without is ready whatever it suffers from, and says what that is."""
+    found = optional(deployment(replicas=1, updatedReplicas=1))
+    crashing = pod(None, container(waiting={"reason": "CrashLoopBackOff"}, before=crashed(), restartCount=4))
+    health = assess(found, around(crashing))
+    assert (health.state, health.reason) == (State.READY, "CrashLoopBackOff")
+    assert health.message.startswith("Deployment shop-order: ")
+    assert overall([READY, health]) == health
+
+
+def test_what_is_dispensable_is_waited_for_once() -> None:
+    """Until its newest template was rolled out it is on its way; when it only starts again, that is a warning."""
+    starting = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 0}
+    new = condition("Progressing", "True", "ReplicaSetUpdated")
+    assert assess(optional(deployment(**starting, conditions=[new])), around()).state is State.PROGRESSING
+    rolled_out = condition("Progressing", "True", "NewReplicaSetAvailable")
+    health = assess(optional(deployment(**starting, conditions=[rolled_out])), around())
+    assert (health.state, health.reason) == (State.READY, "RollingOut")
+    unseen = optional(deployment(**starting, conditions=[rolled_out], observedGeneration=1))
+    assert assess(unseen, around()).state is State.PROGRESSING
 
 
 def test_a_stateful_set_that_serves() -> None:

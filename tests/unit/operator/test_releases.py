@@ -21,6 +21,7 @@ from ecommerce_operator.model import (
 )
 from ecommerce_operator.releases import releases
 from ecommerce_operator.values import LARGEST_HEAP, PROVISION_DIGEST
+from tests.unit.operator import platforms
 from tests.unit.operator.platforms import CLUSTER_ID, NAMES, SETTINGS, SPECS, platform, secrets, some
 
 CHARTS = Path(__file__).parents[3] / "charts"
@@ -87,9 +88,9 @@ def test_the_same_wish_is_the_same(spec: dict[str, Any]) -> None:
 
 
 def test_a_small_shop() -> None:
-    """`spec: {}` is three datastores and five services, each a release with the platform's name before its own."""
+    """`spec: {}` is three datastores and six services, each a release with the platform's name before its own."""
     found = wished()
-    assert list(found) == ["postgres", "kafka", "elasticsearch", "account", "product", "order", "payment", "gateway"]
+    assert list(found) == ["postgres", "kafka", "elasticsearch", *platforms.SERVICES]
     assert [release.name for release in found.values()] == [f"shop-{name}" for name in found]
     assert [release.chart for release in found.values()] == list(found)
     assert not any(release.paused for release in found.values())
@@ -102,12 +103,14 @@ def test_who_waits_for_whom() -> None:
     assert found["product"].after == {"postgres", "kafka", "elasticsearch", "account"}
     assert found["order"].after == {"postgres", "kafka", "account", "product"}
     assert found["payment"].after == {"postgres", "kafka", "account", "order"}
-    assert found["gateway"].after == {"kafka", "account", "product", "order", "payment"}
+    assert found["recommender"].after == {"postgres", "kafka", "account"}
+    assert found["gateway"].after == {"kafka", "account", "product", "order", "payment", "recommender"}
     assert {name for name, release in found.items() if release.requires} == {
         "account",
         "product",
         "order",
         "payment",
+        "recommender",
     }
     assert found["order"].requires == {"postgres"}
 
@@ -117,7 +120,7 @@ def test_external_datastores_are_nobodys_release() -> None:
     external = {"mode": "External", "external": {"secretName": "elsewhere"}}
     spec = {"datastores": dict.fromkeys(("postgres", "kafka", "elasticsearch"), external)}
     found = wished(spec)
-    assert list(found) == ["account", "product", "order", "payment", "gateway"]
+    assert list(found) == list(platforms.SERVICES)
     assert found["product"].requires == frozenset()
     assert found["product"].after == {"account"}
     values = found["product"].values
@@ -320,3 +323,24 @@ def test_tolerations_say_only_what_was_said() -> None:
     whole = {"key": "a", "value": "b", "effect": "NoExecute", "tolerationSeconds": 5}
     values = wished({"services": {"order": {"tolerations": [{"operator": "Exists"}, whole]}}})["order"].values
     assert values["tolerations"] == [{"operator": "Exists"}, {"operator": "Equal", **whole}]
+
+
+def test_what_the_recommender_learns_by() -> None:
+    """What the resource says of training is what its chart is given, and nobody else is."""
+    training = {"everySeconds": 60, "regularization": [0.2], "resources": {"limits": {"memory": "4Gi"}}}
+    found = wished({"recommender": {"historyDays": 30, "training": training}})
+    values = found["recommender"].values
+    assert values["historyDays"] == 30
+    assert values["training"]["everySeconds"] == 60
+    assert values["training"]["regularization"] == [0.2]
+    assert values["training"]["resources"]["limits"] == {"cpu": "2", "memory": "4Gi"}
+    assert [name for name, release in found.items() if "training" in release.values] == ["recommender"]
+
+
+def test_without_a_word_the_trainer_is_as_its_chart_makes_it() -> None:
+    """The defaults of the resource are those of the chart, resources included."""
+    given = yaml.safe_load((CHARTS / "recommender/values.yaml").read_text())
+    values = wished()["recommender"].values
+    assert {name: values[name] for name in ("historyDays", "training")} == {
+        name: given[name] for name in ("historyDays", "training")
+    }

@@ -25,7 +25,7 @@ def wish(**values: object) -> Release:
     )
 
 
-ADDRESSES = {"addresses": {"account": "a:8080", "product": "p:8080", "order": "o:8080", "payment": "y:8080"}}
+ADDRESSES = {"addresses": {name: f"{name}:8080" for name in ("account", "product", "order", "payment", "recommender")}}
 
 
 async def test_a_chart_becomes_objects_once(renderer: Renderer) -> None:
