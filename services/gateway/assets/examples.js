@@ -139,7 +139,8 @@ query Account {
 `,
   },
   {
-    query: `# 9. What to show next: by what you viewed and bought, or by viewed products, if you put their ids into the variables.
+    query: `# 9. What to show next, by what you viewed and bought.
+# With ids in viewedProductsIds it goes by those instead.
 query Recommendations($viewedProductsIds: [String!], $pagination: PaginationInput) {
   recommendations(viewedProductsIds: $viewedProductsIds, pagination: $pagination) {
     modelVersion
