@@ -97,7 +97,7 @@ class Hyperparameters:
     """
 
     factors: int = 64
-    regularization: float = 0.15
+    regularization: float = 0.1
     alpha: float = 4.0
     iterations: int = 15
     view_weight: float = 1.0
