@@ -20,7 +20,7 @@ from tests.e2e.platforms import Entrance, Platform
 
 # Files in the order in which they should run: what changes little comes first, what breaks the whole cluster last.
 ORDER = (
-    *("install", "refusal", "idle", "drift", "pause", "update"),
+    *("install", "refusal", "idle", "recommender", "drift", "pause", "update"),
     *("payment", "pods", "side_by_side", "brief", "node", "deletion"),
 )
 _STAGE = pytest.StashKey[Stage]()
@@ -28,7 +28,11 @@ _FAILED = pytest.StashKey[bool]()
 _NAMESPACES = ("e2e-shop", "e2e-twin", "e2e-brief")
 _TWO = {"replicas": 2}
 # Two pods of each service: one may be killed without anybody noticing.
-SHOP = {"services": {"account": _TWO, "product": _TWO, "order": _TWO, "payment": _TWO, "gateway": _TWO}}
+# A model is tried as often as a test is willing to wait for one.
+SHOP = {
+    "services": dict.fromkeys(("account", "product", "order", "payment", "recommender", "gateway"), _TWO),
+    "recommender": {"training": {"everySeconds": 20}},
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
