@@ -9,7 +9,7 @@ KUBECONFIG_GIVEN := $(call given,KUBECONFIG)
 CLUSTER := $(if $(KUBECONFIG_GIVEN),--kubeconfig $(KUBECONFIG_GIVEN)) $(if $(PLATFORM),--platform $(PLATFORM))
 E2E_ENV := E2E_KUBECONFIG="$(KUBECONFIG_GIVEN)" E2E_REGISTRY="$(call given,REGISTRY)"
 
-.PHONY: help setup up down cluster-status images e2e e2e-full dev dev-down clean-data status run test lint format protos schema bench
+.PHONY: help setup up down cluster-status images e2e e2e-full dev dev-down clean-data status run test lint format protos schema bench evaluate
 
 help: ## List the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -73,5 +73,8 @@ protos: setup ## Generate protos/gen from the .proto files
 schema: setup ## Write services/gateway/schema.graphql from the code
 	@$(UV) python -m services.gateway schema
 
-bench: setup ## Measure the platform under load and print the table (needs wrk)
-	@$(UV) python -m tests.bench
+bench: setup ## Measure the platform under load and print the table (needs wrk; BENCH=recommender: the recommender alone, large)
+	@$(UV) python -m tests.bench $(BENCH)
+
+evaluate: setup ## Measure the recommender on MovieLens 100k, or on your own interactions (DATA=file.csv), beside baselines
+	@$(UV) python -m tests.evaluate $(if $(DATA),--data "$(DATA)")

@@ -24,6 +24,17 @@ pytestmark = pytest.mark.skipif(
 )
 LIBRARIES = "import services.gateway.__main__, granian, ssl, sqlite3, zoneinfo; zoneinfo.ZoneInfo('Europe/Lisbon')"
 
+# Wheels bring all that they need but one, which wants the system's OpenMP.
+TRAINS = """
+import implicit.cpu.als, numpy, pandas, scipy.sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+from threadpoolctl import threadpool_limits
+with threadpool_limits(1, "blas"):
+    model = implicit.cpu.als.AlternatingLeastSquares(factors=4, num_threads=2, iterations=1)
+    model.fit(scipy.sparse.random(20, 10, 0.5, format="csr", dtype=numpy.float32), show_progress=False)
+TfidfVectorizer().fit(["a red scarf"])
+"""
+
 
 class WithoutCache(Buildah):
     """buildah that takes no layer from an earlier build."""
@@ -47,6 +58,17 @@ def test_the_gateways_image_runs_as_its_user(tmp_path: Path) -> None:
     present = [name for name in ("uv", "pip", "gcc", "make", "apt-get") if _found(root, name)]
     assert not present
     assert not (root / "app/services/account").exists()
+
+
+@pytest.mark.timeout(1200)
+def test_the_recommenders_image_can_train(tmp_path: Path) -> None:
+    """What training needs is there and computes, on a base without a compiler's libraries."""
+    built = build(to_terminal, tool="buildah", stand_ins=True, names=("recommender",))
+    reference = next(each for each in built.references if "/recommender:" in each)
+    root, configuration = _unpacked(built.archives[reference], reference, tmp_path)
+    assert not list(root.glob("usr/lib/*/libgomp*"))
+    (root / "dev/shm").mkdir(mode=0o1777)
+    _run(root, configuration, "python", "-c", TRAINS)
 
 
 @pytest.mark.timeout(1200)  # on a busy machine, two builds from nothing

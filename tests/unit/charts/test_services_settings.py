@@ -123,6 +123,17 @@ def test_a_service_is_told_of_those_that_it_calls(service: str) -> None:
     assert told == {f"{name.upper()}_ADDRESS": f"shop-{name}:8080" for name in calls}
 
 
+def test_the_values_defaults_are_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the chart says of training without being asked is what the trainer does without being told."""
+    told = environment(programs("recommender", "as little as needed")["train"])
+    del told["TRAIN_THREADS"]  # of that the pod knows more than the trainer
+    with monkeypatch.context() as patch:
+        patch.setattr("os.environ", told)
+        given = recommender.TrainSettings()
+        patch.setattr("os.environ", {"DATABASE_URL": told["DATABASE_URL"]})
+        assert given == recommender.TrainSettings()
+
+
 def test_the_trainer_is_told_what_the_values_say() -> None:
     """Each wish about training is a setting of the trainer, numbers as they were written, however large."""
     told = environment(programs("recommender", "trained otherwise")["train"])
