@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from uuid import uuid4
 
 import pytest
 
@@ -18,11 +19,16 @@ PATIENCE = 30.0
 Ask = Callable[[], Awaitable[Recommended]]
 
 
+def _session() -> list[str]:
+    """What a visitor viewed whom nobody knows: answers are kept for a moment, and this one has had none yet."""
+    return [str(uuid4())]
+
+
 async def _create(services: Services, count: int) -> list[str]:
     """New products' ids, once the recommender knows them all; newest first, as it answers them."""
     token, _ = await services.customer()
     made = [(await services.products.create(token, f"Mug {n}", "Holds tea.", usd(1999))).id for n in range(count)]
-    await _shows(lambda: services.recommender.for_viewed([], 0, 100), made, made[::-1])
+    await _shows(lambda: services.recommender.for_viewed(_session(), 0, 100), made, made[::-1])
     return made[::-1]
 
 
@@ -50,7 +56,7 @@ async def test_a_new_product_is_recommended(services: Services) -> None:
     mine = await _create(services, 3)
     token, account_id = await services.customer()
     for found in (
-        await services.recommender.for_viewed([], 0, 100),
+        await services.recommender.for_viewed(_session(), 0, 100),
         await services.recommender.for_account(token, account_id, 0, 100),
     ):
         assert _of(found, mine) == mine
@@ -59,12 +65,14 @@ async def test_a_new_product_is_recommended(services: Services) -> None:
 
 
 async def test_what_was_viewed_is_not_recommended_in_its_stead(services: Services) -> None:
-    """Session-based answers leave the viewed products out; ids that no product has change nothing."""
+    """Session-based answers leave the viewed products out; unknown ids change nothing, and none are fine, too."""
     first, second, third = mine = await _create(services, 3)
-    for viewed in ([second], [second, "no id at all", "\0", second, ""]):
+    for viewed in ([second], [second, "no id at all", "\0", second, ""], [second, *_session()]):
         found = await services.recommender.for_viewed(viewed, 0, 100)
         assert _of(found, mine) == [first, third]
-    assert _of(await services.recommender.for_viewed(["x" * 64] * 100, 0, 100), mine) == mine
+    for unknown in (["x" * 64] * 100, _session()):
+        assert _of(await services.recommender.for_viewed(unknown, 0, 100), mine) == mine
+    assert (await services.recommender.for_viewed([], 0, 100)).items
 
 
 async def test_what_was_seen_comes_again(services: Services) -> None:
@@ -103,7 +111,7 @@ async def test_what_is_gone_is_recommended_to_nobody(services: Services) -> None
     product = await services.products.create(token, "Mug", "Holds tea.", usd(1999))
 
     async def visitor() -> Recommended:
-        return await services.recommender.for_viewed([], 0, 100)
+        return await services.recommender.for_viewed(_session(), 0, 100)
 
     async def viewer() -> Recommended:
         return await services.recommender.for_account(token, account_id, 0, 100)
@@ -119,11 +127,12 @@ async def test_pages_follow_each_other(services: Services) -> None:
     """Two pages are what one of both lengths is: no gap, no product twice; past the end there is nothing."""
     mine = await _create(services, 5)
     token, account_id = await services.customer()
-    whole = (await services.recommender.for_viewed([], 0, 5)).items
-    parts = [(await services.recommender.for_viewed([], skip, take)).items for skip, take in ((0, 2), (2, 3))]
+    session = _session()
+    whole = (await services.recommender.for_viewed(session, 0, 5)).items
+    parts = [(await services.recommender.for_viewed(session, skip, take)).items for skip, take in ((0, 2), (2, 3))]
     assert [*parts[0], *parts[1]] == list(whole)
     assert [item.product_id for item in whole] == mine
-    assert not (await services.recommender.for_viewed([], 2**31 - 1, 100)).items
+    assert not (await services.recommender.for_viewed(session, 2**31 - 1, 100)).items
     assert not (await services.recommender.for_account(token, account_id, 2**31 - 1, 100)).items
 
 
