@@ -178,7 +178,7 @@ class ModelLoop(_Following):
         version, after = self._stock.shelf.version, ""
         placed: list[tuple[str, Floats]] = []
         while version and (rows := await self._models.placements(version, after)):
-            placed += [(product_id, np.frombuffer(vector, np.float32)) for product_id, vector in rows]
+            placed += [(product_id, _vector(content)) for product_id, content in rows]
             after = rows[-1][0]
         self._stock.put_placed(placed)
 
@@ -188,3 +188,8 @@ def _read(artefact: bytes) -> Model:
     # Made here, in the thread, and not by the first request.
     _ = model.rows
     return model
+
+
+def _vector(content: bytes) -> Floats:
+    """Answers the numbers; none where the bytes are not whole ones."""
+    return np.frombuffer(content if len(content) % 4 == 0 else b"", np.float32)

@@ -80,8 +80,9 @@ class RecommenderService:
                     return tastes.of_deeds(deeds, shelf.model)
                 return tastes.of_model(shelf.model, account_id) if shelf.model else Taste()
 
-            # The deeds' hash stands for them: any new deed makes another list.
-            return await self._answer(shelf, (account_id, hash(deeds)), taste, Reason.TASTE, page)
+            # A hash stands for the deeds, in whatever order they were read: any new one makes another list.
+            asked = (account_id, hash(deeds and frozenset(deeds)))
+            return await self._answer(shelf, asked, taste, Reason.TASTE, page)
 
     async def for_viewed(self, product_ids: Sequence[str], page: Page) -> Recommended:
         """Answers what fits products viewed in a session, in any order; unknown ones are ignored.
