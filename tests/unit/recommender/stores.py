@@ -24,6 +24,12 @@ class ScriptedStore:
     away: bool = False
     hangs: bool = False
     asked: list[object] = field(default_factory=list)
+    _more: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def asked_times(self, count: int) -> None:
+        """Returns when it has been asked that often."""
+        async with self._more:
+            await self._more.wait_for(lambda: len(self.asked) >= count)
 
     async def history(self, account_id: int) -> Sequence[Deed]:
         await self._ask(account_id)
@@ -57,7 +63,9 @@ class ScriptedStore:
         return rows[: min(limit, 3)]
 
     async def _ask(self, what: object) -> None:
-        self.asked.append(what)
+        async with self._more:
+            self.asked.append(what)
+            self._more.notify_all()
         if self.hangs:
             await asyncio.Event().wait()
         if self.away:

@@ -191,11 +191,10 @@ async def test_a_loop_survives_a_database_that_is_away() -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(following.models.run(stop))
     async with asyncio.timeout(10):
-        while len(following.store.asked) < 3:
-            await asyncio.sleep(0)
+        await following.store.asked_times(3)
         following.store.away = False
-        while not following.models.is_loaded:
-            await asyncio.sleep(0)
+        # The first question that is answered, the model's version, its bytes, and what is placed for it.
+        await following.store.asked_times(len(following.store.asked) + 8)
         stop.set()
         await running
     assert following.stock.shelf.version == 1
