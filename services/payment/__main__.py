@@ -69,7 +69,8 @@ async def _serving(settings: ServeSettings) -> None:
         )
         drain = Drain()
         app = create_app(Webhooks(provider, service, clock.now), chosen.pages, missing=missing, drain=drain)
-        http = HttpServer(app, HttpSettings(settings.http_host, settings.http_port), drain)
+        listening = HttpSettings(settings.http_host, settings.http_port, leave_seconds=settings.leave_seconds)
+        http = HttpServer(app, listening, drain)
         working = (UpdateLoop(store, orders), RefundLoop(store, provider), ListingLoop(store, provider))
         bell.wakes += [loop.wake for loop in working]
         try:

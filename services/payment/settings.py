@@ -10,8 +10,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from services.database import DatabaseSettings
 from services.payment.rules import Rules
 from services.rpc import GrpcSettings
+from services.serving import HttpSettings
 from services.tokens import TokenSettings
 
+_HTTP: Final = HttpSettings()
 ProviderName = Literal["sandbox", "dodo", "stripe"]
 _STANDARD: Final = "whsec_"
 _DELIVERIES: Final = {"late", "twice", "shuffled"}
@@ -28,6 +30,8 @@ class ServeSettings(DatabaseSettings, GrpcSettings, TokenSettings):
     order_address: str = Field(min_length=1)
     http_host: str = "0.0.0.0"  # noqa: S104 in a pod, everything outside of it is outside of 127.0.0.1
     http_port: int = Field(default=8081, ge=1, le=65535)
+    # What balancers get to notice that it leaves, before it stops.
+    leave_seconds: float = Field(default=_HTTP.leave_seconds, ge=0)
     # Shared with account, which signs this service in for it.
     service_secret: SecretStr = Field(min_length=24)
 

@@ -108,9 +108,9 @@ def signed(
 
 
 @contextlib.asynccontextmanager
-async def inbox(datastores: Datastores) -> AsyncIterator[Inbox]:
+async def inbox(datastores: Datastores, **more: str) -> AsyncIterator[Inbox]:
     """Starts the process, which knows two secrets; neither account nor the order service is there."""
-    settings = {"WEBHOOK_SECRETS": f"{NEWER},{OLDER}", "WEBHOOK_TOLERANCE": str(TOLERANCE)}
+    settings = {"WEBHOOK_SECRETS": f"{NEWER},{OLDER}", "WEBHOOK_TOLERANCE": str(TOLERANCE), **more}
     async with contextlib.AsyncExitStack() as stack:
         platform = Platform(instances=["payment"], datastores=datastores, overrides={"payment": settings})
         await stack.enter_async_context(platform)

@@ -19,7 +19,8 @@ STATUS = {"unsigned": 401, "wrongly_signed": 401, "stale": 400, "malformed": 400
 @pytest.fixture(scope="module")
 async def post(datastores: Datastores) -> AsyncIterator[Inbox]:
     """A payment process for the tests of this file."""
-    async with inbox(datastores) as running:
+    # It takes leave for so long that somebody who asks at any pace is answered in between.
+    async with inbox(datastores, LEAVE_SECONDS="5") as running:
         yield running
 
 
