@@ -27,6 +27,7 @@ async def test_changes_while_the_service_is_down(till: Till) -> None:
         lamp = await till.product(seller, 1999, "A lamp")
         await held.reached()
         await till.killed()
+    await till.leases_end()
     for price in (2999, 3999):
         await till.reprice(seller, lamp, price, "A lamp")
     await till.started()
