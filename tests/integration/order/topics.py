@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.events import Event, ensure_topics, from_record
+from tests.integration.order.conftest import Person
 
 TOPICS = ("order_events", "interaction_events")
 # Longest that anything on a busy machine takes which the tests wait for.
@@ -44,9 +45,16 @@ class News:
 
 def about(events: Sequence[Event], order_id: int) -> list[Event]:
     """Those on order_events that are about one order, repeated deliveries left out."""
+    return _of("order_events", order_id, events)
+
+
+def purchases_of(events: Sequence[Event], buyer: Person) -> list[Event]:
+    """Those on interaction_events that are an account's, likewise; what others did before may still be on its way."""
+    return _of("interaction_events", buyer.id, events)
+
+
+def _of(topic: str, key: int, events: Sequence[Event]) -> list[Event]:
     first_seen = {event.id: event for event in reversed(events)}
     return [
-        event
-        for event in events
-        if event.topic == "order_events" and event.key == str(order_id) and first_seen.get(event.id) is event
+        event for event in events if (event.topic, event.key) == (topic, str(key)) and first_seen[event.id] is event
     ]
