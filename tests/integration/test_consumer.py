@@ -164,7 +164,7 @@ async def test_a_handler_that_hangs_is_cut_off_and_tried_again(datastores: Datas
     recorder.hang.clear()
     consumer = Consumer(servers, f"group-{uuid4().hex[:8]}", [topic], recorder, handler_timeout=0.2)
     async with running(consumer):
-        await recorder.until(lambda: recorder.calls == 2)
+        await recorder.until(lambda: recorder.calls >= 2)
         recorder.hang.set()
         await recorder.until(lambda: bool(recorder.handled))
     assert recorder.handled == [0]

@@ -18,7 +18,7 @@ from services.errors import UnavailableError
 from services.events import Event
 from services.outbox import Relay
 from services.publisher import Publisher
-from tests.integration.kafka import count, new_event, new_topic, outgoing, read, versions_by_key
+from tests.integration.kafka import PATIENCE, count, new_event, new_topic, outgoing, read, versions_by_key
 
 NewDatabase = Callable[[str], Awaitable[str]]
 
@@ -87,9 +87,18 @@ async def count_up(database: Database, topic: str, key: str) -> None:
 
 
 async def waiting(database: Database) -> int:
+    """How many events Kafka may still take."""
     async with database.session() as session:
         connection = await session.connection()
-        return int((await connection.execute(sa.text("SELECT count(*) FROM outbox"))).scalar_one())
+        count = sa.text("SELECT count(*) FROM outbox WHERE refusal IS NULL")
+        return int((await connection.execute(count)).scalar_one())
+
+
+async def settled(database: Database) -> None:
+    """Waits until the relay at work has Kafka's answer to every event: its records can be read a moment before that."""
+    async with asyncio.timeout(PATIENCE):
+        while await waiting(database):  # noqa: ASYNC110 a row tells nobody that it goes
+            await asyncio.sleep(0.02)
 
 
 async def test_publishes_what_is_committed_and_nothing_else(
@@ -129,9 +138,10 @@ async def test_keeps_the_order_of_each_key_under_concurrent_writers(
 
 
 async def test_an_event_is_on_kafka_right_after_its_commit(
-    datastores: Datastores, database: Database, new_relay: Callable[[], Relay]
+    datastores: Datastores, database: Database, new_relay: Callable[[], Relay], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A woken relay does not wait for its poll: the quickest of 20 events takes less than 50 ms to be acknowledged."""
+    """A woken relay waits for no poll: the quickest of 20 events takes less than 100 ms to be acknowledged."""
+    monkeypatch.setattr(outbox, "POLL_SECONDS", 3600.0)
     topic = await new_topic(datastores.kafka.bootstrap_servers)
     relay = new_relay()
     durations = []
@@ -143,7 +153,7 @@ async def test_an_event_is_on_kafka_right_after_its_commit(
             while await waiting(database):
                 pass
             durations.append(time.perf_counter() - began)
-    assert min(durations) < 0.05
+    assert min(durations) < 0.1
 
 
 async def test_kafka_away_for_a_while_costs_nothing(
@@ -154,12 +164,12 @@ async def test_kafka_away_for_a_while_costs_nothing(
     topic = await new_topic(servers)
     async with running(new_relay()):
         await count_up(database, topic, "key-0")
-        await read(servers, topic, 1)
+        await settled(database)
         datastores.kafka.pause()
         for number in range(30):
             await count_up(database, topic, f"key-{number % 3}")
         datastores.kafka.resume()
-        await read(servers, topic, 31)
+        await settled(database)
         await datastores.kafka.kill()
         for number in range(30):
             await count_up(database, topic, f"key-{number % 3}")
@@ -185,7 +195,7 @@ async def test_a_backlog_larger_than_a_batch_is_published_and_measured(
     assert 0 < outbox.oldest_event_seconds._value.get() < 60
     async with running(relay):
         assert versions_by_key(await read(servers, topic, 1200)) == {"one": list(range(1200))}
-    assert await waiting(database) == 0
+        await settled(database)
 
 
 async def test_a_process_killed_after_the_commit_loses_nothing(
@@ -222,13 +232,13 @@ async def test_a_process_killed_while_publishing_loses_nothing_and_another_takes
         process.kill()
         seen += await committed(process, 1000)
         await process.wait()
+        await settled(database)
         records = await read(servers, topic, lambda found: len({record.value for record in found}) >= seen)
     first_times = {key: list(dict.fromkeys(versions)) for key, versions in versions_by_key(records).items()}
     for number in range(3):
         versions = first_times[f"key-{number}"]
         assert versions == list(range(number, versions[-1] + 1, 3))
     assert sum(map(len, first_times.values())) >= seen
-    assert await waiting(database) == 0
 
 
 async def start_miniature(url: str, servers: str, topic: str, events: int) -> asyncio.subprocess.Process:
@@ -309,6 +319,7 @@ async def test_what_kafka_refuses_for_good_is_put_aside(
     sizes = [0, 30_000, 0, 0, 2_000_000, 0]
     await stage(database, *(new_event(topic, "one", version, padding=size) for version, size in enumerate(sizes)))
     async with running(new_relay()):
+        await settled(database)
         records = await read(servers, topic, 4)
     assert versions_by_key(records) == {"one": [0, 2, 3, 5]}
     async with database.session() as session:
@@ -327,7 +338,7 @@ async def test_stops_in_time_while_kafka_is_away(
     stop = asyncio.Event()
     task = asyncio.create_task(new_relay().run(stop))
     await stage(database, new_event(topic, "one", 1))
-    await read(servers, topic, 1)
+    await settled(database)
     datastores.kafka.pause()
     try:
         await stage(database, new_event(topic, "one", 2))
