@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from elasticsearch import ApiError, TransportError
 
 from local.datastores import Layout
 from local.platform import Platform
@@ -149,7 +150,11 @@ class Shop:
         """Waits until the index is what the table is."""
 
         async def same() -> bool:
-            return await self.documents() == await self.rows()
+            try:
+                return await self.documents() == await self.rows()
+            except (ApiError, TransportError):
+                # This client asks past the service: of an Elasticsearch that has just come back, or an index that goes.
+                return False
 
         await eventually(same)
 

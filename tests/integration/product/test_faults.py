@@ -50,10 +50,10 @@ async def _all_but_search_works(shop: Shop, owner: Person) -> None:
     await shop.delete(owner, gone.id)
     clock = asyncio.get_running_loop().time
     started = clock()
-    # Together, so that one that hangs would hold up the next.
+    # Together, so that one that hangs would hold up the next. Each has two seconds, and a busy machine its own.
     answers = await asyncio.gather(*(shop.find("away") for _ in range(30)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [UnavailableError] * 30
-    assert clock() - started < 4
+    assert clock() - started < 8
 
 
 async def test_elasticsearch_killed(shop: Shop, owner: Person) -> None:
