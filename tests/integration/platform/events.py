@@ -11,11 +11,12 @@ from services.events import Event, from_record
 async def read_topic(
     bootstrap_servers: str, topic: str, enough: Callable[[dict[str, list[int]]], bool], *, within: float
 ) -> dict[str, list[int]]:
-    """Answers, for each key, the versions of its events in their order (0 for events that have none).
+    """Answers, for each key, the versions of its events in their order (0 for events that have none), each event once.
 
     Reads until `enough` says so; raises AssertionError with what was there when that takes more than `within` seconds.
     """
     seen: dict[str, list[int]] = {}
+    ids: set[str] = set()
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -28,7 +29,9 @@ async def read_topic(
             for records in batches.values():
                 for record in records:
                     event = from_record(record)
-                    seen.setdefault(event.key, []).append(_version(event))
+                    if event.id not in ids:
+                        ids.add(event.id)
+                        seen.setdefault(event.key, []).append(_version(event))
     return seen
 
 
