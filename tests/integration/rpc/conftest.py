@@ -1,6 +1,5 @@
 """Servers and channels on the loopback interface, closed when their test ends."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, cast
@@ -8,6 +7,7 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from local.ports import free_ports
 from protos.gen.ecommerce.product import v1 as product_v1
 from services import rpc
 from services.rpc.health import Readiness
@@ -89,9 +89,7 @@ async def loopback() -> AsyncIterator[Loopback]:
 @pytest.fixture
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    return free_ports(["nobody"])["nobody"]
 
 
 async def raw_call(

@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from local.ports import free_ports
 from protos.gen.ecommerce.product import v1 as product_v1
 from protos.gen.ecommerce.product.v1 import GetProductRequest as Request
 from protos.gen.ecommerce.product.v1 import GetProductResponse as Response
@@ -156,12 +157,14 @@ async def test_nobody_there(loopback: Loopback, free_port: int) -> None:
     with pytest.raises(UnavailableError, match=r"^ProductService does not answer now\.$"):
         await loopback.stub(free_port).get_product(Request())
 
-    assert time.monotonic() - started < 2
+    # Before the stub's own limit of five.
+    assert time.monotonic() - started < 4
 
 
 async def test_a_restarted_server_is_found_again(loopback: Loopback) -> None:
     """A channel outlives its server: soon after another one listens there, calls are answered again."""
-    first = await loopback.serve()
+    # Not one of the kernel's for outgoing connections: dialling it, the client could be given that very port.
+    first = await loopback.serve(port=free_ports(["server"])["server"])
     stub = loopback.stub(first.port)
     await stub.get_product(Request())
     await first.stop()
@@ -170,7 +173,7 @@ async def test_a_restarted_server_is_found_again(loopback: Loopback) -> None:
 
     await loopback.serve(port=first.port)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await _answers(stub):  # noqa: ASYNC110 # only a call can tell
             await asyncio.sleep(0.02)
 

@@ -13,6 +13,9 @@ from services.errors import UnavailableError
 from services.rpc import context
 from tests.integration.rpc.conftest import Loopback, echo, refusal
 
+# Seconds in which a first call reaches its handler on a busy machine, over two hops; the tests wait for their end.
+ENOUGH = 1.5
+
 
 class Stuck:
     """A handler that never answers and tells how it ended."""
@@ -37,15 +40,15 @@ async def test_the_channels_timeout(loopback: Loopback) -> None:
     server = await loopback.serve(stuck)
 
     with pytest.raises(UnavailableError, match=r"^ProductService did not answer in time\.$"):
-        await loopback.stub(server.port, timeout=0.2).get_product(Request())
+        await loopback.stub(server.port, timeout=ENOUGH).get_product(Request())
 
     assert await asyncio.wait_for(stuck.ended, 5) == "cancelled"
     assert stuck.left is not None
     # gRPC rounds what it sends to milliseconds, upwards.
-    assert 0 < stuck.left < 0.21
+    assert 0 < stuck.left < ENOUGH + 0.01
 
 
-@pytest.mark.parametrize(("channels", "calls"), [(30, 0.2), (0.2, 30)])
+@pytest.mark.parametrize(("channels", "calls"), [(30, ENOUGH), (ENOUGH, 30)])
 async def test_a_call_can_ask_for_less_time(loopback: Loopback, channels: float, calls: float) -> None:
     """A timeout given to a stub shortens the channel's own and never lengthens it."""
     stuck = Stuck()
@@ -55,7 +58,7 @@ async def test_a_call_can_ask_for_less_time(loopback: Loopback, channels: float,
         await loopback.stub(server.port, timeout=channels).get_product(Request(), timeout=calls)
 
     assert stuck.left is not None
-    assert stuck.left < 1
+    assert stuck.left < ENOUGH + 0.01
 
 
 async def test_the_servers_bound(loopback: Loopback) -> None:
@@ -98,10 +101,10 @@ async def test_what_is_left_goes_on(loopback: Loopback) -> None:
     first = await loopback.serve(ask)
 
     with pytest.raises(UnavailableError):
-        await loopback.stub(first.port, timeout=0.5).get_product(Request())
+        await loopback.stub(first.port, timeout=ENOUGH).get_product(Request())
 
     assert behind.left is not None
-    assert behind.left < 0.42
+    assert behind.left < ENOUGH - 0.08
     assert await asyncio.wait_for(behind.ended, 5) == "cancelled"
 
 

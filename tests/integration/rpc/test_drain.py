@@ -79,11 +79,11 @@ async def test_sigterm_loses_no_call_under_way(loopback: Loopback) -> None:
         process.release()
         replies = await asyncio.gather(*calls)
         assert replies == [Response(product=Product(id=str(number))) for number in range(20)]
-        assert await asyncio.wait_for(process.child.wait(), 10) == 0
+        assert await asyncio.wait_for(process.child.wait(), 30) == 0
 
 
 async def _until_refused(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -103,7 +103,7 @@ async def test_the_drain_has_an_end(loopback: Loopback) -> None:
 
         with pytest.raises(UnavailableError):
             await call
-        assert await asyncio.wait_for(process.child.wait(), 10) == 0
+        assert await asyncio.wait_for(process.child.wait(), 30) == 0
 
 
 async def test_kill_is_unavailable(loopback: Loopback) -> None:
