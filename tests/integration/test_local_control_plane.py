@@ -1,5 +1,6 @@
 """Claims about the control plane on loopback: it is a real API server, and it leaves nothing behind."""
 
+import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator
@@ -13,12 +14,15 @@ from local.kubernetes.tools import tool
 from local.progress import to_terminal
 
 DEADLINE = "30s"
+# Longest that anything on a busy machine takes which the tests wait for, in seconds.
+PATIENCE = 90
 
 
 @pytest.fixture(scope="module")
 async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """One control plane with controllers, for the tests that do not break it."""
     async with ControlPlane(tmp_path_factory.mktemp("plane"), to_terminal, controllers=True) as plane:
+        wait_for(plane, "namespace/default")
         yield plane
 
 
@@ -33,6 +37,12 @@ def kubectl(
         text=True,
         check=False,
     )
+
+
+def wait_for(plane: ControlPlane, what: str, *where: str) -> None:
+    """Returns when it is there: what every cluster has is made after the API server says that it is ready."""
+    waited = kubectl(plane, "wait", what, *where, "--for=create", f"--timeout={PATIENCE}s")
+    assert waited.returncode == 0, waited.stderr
 
 
 def config_map(name: str) -> dict[str, object]:
@@ -70,7 +80,7 @@ async def test_pod_security_is_enforced(plane: ControlPlane) -> None:
     """A namespace labelled `restricted` takes no privileged pod."""
     namespace = {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
     kubectl(plane, "apply", "--filename=-", given={"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
-    assert kubectl(plane, "wait", "serviceaccount/default", "--namespace=strict", "--for=create").returncode == 0
+    wait_for(plane, "serviceaccount/default", "--namespace=strict")
     refused = kubectl(plane, "create", "--filename=-", given=pod("strict", privileged=True))
     assert refused.returncode != 0
     assert 'violates PodSecurity "restricted' in refused.stderr
@@ -82,13 +92,17 @@ async def test_a_user_may_do_only_what_rbac_grants(plane: ControlPlane) -> None:
     refused = kubectl(plane, "get", "configmaps", kubeconfig=kubeconfig)
     assert "forbidden" in refused.stderr
     kubectl(plane, "create", "clusterrolebinding", "reader", "--clusterrole=view", "--user=reader")
-    assert kubectl(plane, "get", "configmaps", kubeconfig=kubeconfig).returncode == 0
+    async with asyncio.timeout(PATIENCE):
+        # The API server learns of the binding by a watch of its own.
+        while kubectl(plane, "get", "configmaps", kubeconfig=kubeconfig).returncode:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 async def test_a_restart_keeps_what_was_written(tmp_path: Path) -> None:
     """A killed etcd and API server come back on the same data and address."""
     async with ControlPlane(tmp_path) as plane:
-        kubectl(plane, "apply", "--filename=-", given=config_map("kept"))
+        wait_for(plane, "namespace/default")
+        assert kubectl(plane, "apply", "--filename=-", given=config_map("kept")).returncode == 0
         for process in plane.processes.values():
             await process.kill()
         for process in plane.processes.values():

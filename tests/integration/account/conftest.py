@@ -48,7 +48,8 @@ async def start(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Start
                 await process.migrate()
             await process.start()
             running.push_async_callback(process.stop)
-            channel = rpc.Channel(f"127.0.0.1:{process.port}")
+            # Twenty passwords at once take their time to be hashed on a busy machine.
+            channel = rpc.Channel(f"127.0.0.1:{process.port}", timeout=30)
             running.push_async_callback(channel.close)
             return Running(process, channel)
 
