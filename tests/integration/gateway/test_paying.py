@@ -22,7 +22,7 @@ ORDER = """query($id: Int!) { order(id: $id) {
 REFUND = "mutation($r: RefundInput!) { refundPayment(refund: $r) { id amount refunded refunding } }"
 MUG = {"name": "Mug", "description": "Holds tea.", "price": 19.99}
 # Seconds in which what was pressed has reached the order, on a busy machine.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class Person:
