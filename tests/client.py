@@ -1,6 +1,7 @@
 """A GraphQL client for tests and benchmarks: one HTTP connection pool, answers with their errors kept apart."""
 
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -41,12 +42,14 @@ class Answer:
 
 
 class GraphQL:
-    """Posts operations to one address, with an optional Bearer token and further headers."""
+    """Posts operations to one address, with an optional Bearer token and further headers; keeps no cookies."""
 
     def __init__(self, url: str, *, timeout: float = 60.0, connections: int = 16) -> None:
         limits = httpx.Limits(max_connections=connections)
         self._url = url
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits)
+        # Otherwise an operation without a token would be that of whoever signed in last.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, cookies=cookies)
 
     async def post(
         self, query: str, variables: dict[str, Any] | None = None, token: str | None = None, **headers: str
