@@ -153,7 +153,7 @@ class Training(Part):
     every_seconds: int = 300
     after_interactions: int = 1000
     factors: int = 64
-    regularization: tuple[float, ...] = (0.06, 0.1, 0.15)
+    regularization: tuple[float, ...] = (0.1, 0.06, 0.15)
     alpha: float = 4
     iterations: int = 15
     view_weight: float = 1

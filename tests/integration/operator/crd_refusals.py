@@ -91,15 +91,16 @@ _SPECS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "no history": ({"recommender": {"historyDays": 0}}, "should be greater than or equal to 1"),
     "training without pause": (_training(everySeconds=0), "should be greater than or equal to 10"),
     "no regularization": (_training(regularization=[]), "should have at least 1 items"),
-    "regularization of nothing": (_training(regularization=[0]), "should be greater than or equal to 0.0001"),
-    "a gate that lets all in": (_training(tolerance=1), "should be less than or equal to 0.5"),
+    "regularization of nothing": (_training(regularization=[0]), "must be at least 0.0001"),
+    "a gate that lets all in": (_training(tolerance=1), "must be at most 0.5"),
+    "views that count for nothing": (_training(viewWeight=0), "must be at least 0.01"),
     "a small trainer": (
         _training(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "128Mi"}}),
         "limits.memory (128Mi) must be at least 384Mi",
     ),
     "a trainer that asks for more": (
         _training(resources={"requests": {"cpu": 4}}),
-        "requests.cpu (4) is more than limits.cpu (2)",
+        "requests.cpu is more than limits.cpu",
     ),
     "no replicas": (_service(replicas=0), "should be greater than or equal to 1"),
     "replicas and autoscaling": (_service(replicas=3, autoscaling={}), "take replicas away"),
@@ -112,11 +113,11 @@ _SPECS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "milli-bytes": (_limits(memory="512m"), "limits.memory (512m) must be at least 128Mi"),
     "request above limit": (
         _service(resources={"requests": {"cpu": "4"}}),
-        "requests.cpu (4) is more than limits.cpu (1): raise the limit, or lower the request.",
+        "requests.cpu is more than limits.cpu: raise the limit, or lower the request.",
     ),
     "memory above limit": (
         _service(resources={"requests": {"memory": "1Gi"}}),
-        "requests.memory (1Gi) is more than limits.memory (512Mi)",
+        "requests.memory is more than limits.memory",
     ),
     "a variable's name": (_env("log-level"), "name must be that of an environment variable"),
     "a lower-case variable": (_env("database_url"), "capital letters"),

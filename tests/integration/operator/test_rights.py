@@ -65,11 +65,13 @@ async def test_the_charts_rights_are_enough(restricted: Operator, world: World, 
 
 async def test_no_secret_is_told(own_operator: Operator, world: World, kubelet: Kubelet) -> None:
     """No content of a Secret is in the log, in an event, in a status, in another object or on a command line."""
-    seen = asyncio.create_task(command_lines(own_operator))
+    enough = asyncio.Event()
+    seen = asyncio.create_task(command_lines(own_operator, enough))
     await world.apply()
     await world.ready()
     await world.delete("Secret", "shop-postgres")
     await until("the Secret is back", lambda: world.get("Secret", "shop-postgres"))
+    enough.set()
     public = ("username", "database", "email", "name")
     secrets = {
         base64.b64decode(value)
@@ -86,11 +88,10 @@ async def test_no_secret_is_told(own_operator: Operator, world: World, kubelet: 
     assert kubelet.order
 
 
-async def command_lines(operator: Operator) -> list[str]:
-    """Answers what the operator's children were called with, for some seconds."""
+async def command_lines(operator: Operator, enough: asyncio.Event) -> list[str]:
+    """Answers what the operator's children were called with until it is enough."""
     found: set[str] = set()
-    end = asyncio.get_running_loop().time() + 6
-    while asyncio.get_running_loop().time() < end:
+    while not enough.is_set():
         for child in psutil.Process(operator.pid).children():
             with suppress(psutil.Error):
                 found.add(" ".join(child.cmdline()))

@@ -52,7 +52,9 @@ async def test_a_kind_that_is_not_there_holds_nobody_up(api: Api) -> None:
     for kind, synced in ((HTTP_ROUTE, True), (unknown, False)):
         watch = Watch(api, Store(lambda *_: None), kind, None, time.monotonic)
         running = asyncio.create_task(watch.run())
-        await asyncio.sleep(1)  # long enough for an answer
+        with suppress(TimeoutError):
+            # The one that must not come is waited for as long as an answer usually takes.
+            await asyncio.wait_for(watch.synced.wait(), 60 if synced else 1)
         assert watch.synced.is_set() is synced
         running.cancel()
 
@@ -76,7 +78,7 @@ async def test_what_kopf_does_not_hand_over_is_fetched(world: World, api: Api) -
     canary = Canary(api, [world.namespace], controller, time.monotonic)
     watching = asyncio.create_task(canary.run())
     await world.apply()
-    async with asyncio.timeout(LAG + 15):
+    async with asyncio.timeout(LAG + 60):
         await passed.wait()
     assert canary.late() == []
     watching.cancel()
@@ -92,11 +94,14 @@ async def test_two_operators_agree(plane: ControlPlane, world: World, helm: Path
         await asyncio.gather(*(operator.start() for operator in operators))
         await world.apply()
         await world.ready()
-        await asyncio.sleep(3)  # until both have seen what the other wrote
-        before = {title: version(await world.get(*title.split("/"))) for title in await world.everything()}
-        await asyncio.sleep(8)
-        after = {title: version(await world.get(*title.split("/"))) for title in await world.everything()}
-        assert after == before
+
+        async def at_rest() -> bool:
+            before = await versions(world)
+            await asyncio.sleep(8)
+            return await versions(world) == before
+
+        # Not at once: each has yet to see what the other wrote last.
+        await until("neither writes any more", at_rest)
     finally:
         working.cancel()
         for operator in operators:
@@ -110,12 +115,20 @@ async def test_it_waits_for_its_definition(helm: Path, tmp_path: Path) -> None:
         await operator.start()
         api = Api(await connect(str(plane.kubeconfig)))
         world = await new_world(api)
+
+        async def said() -> bool:
+            return "is the chart `crds` installed?" in operator.log()
+
+        await until("it says what it waits for", said)
         await define(plane, helm)
         await world.apply()
         await until("something is there", world.everything)
-        assert "is the chart `crds` installed?" in operator.log()
         await operator.stop()
         await api.close()
+
+
+async def versions(world: World) -> dict[str, str]:
+    return {title: version(await world.get(*title.split("/"))) for title in await world.everything()}
 
 
 def version(obj: dict[str, dict[str, str]] | None) -> str:

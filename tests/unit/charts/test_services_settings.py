@@ -250,7 +250,11 @@ def test_a_wrong_value_is_named(changes: Mapping[str, Any], message: str) -> Non
         ("recommender", {"historyDays": 0}, "/historyDays"),
         ("recommender", {"training": {"regularization": []}}, "/training/regularization"),
         ("recommender", {"training": {"tolerance": 5}}, "/training/tolerance"),
-        ("recommender", {"training": {"resources": {"limits": {"memory": "much"}}}}, "/training/resources"),
+        (
+            "recommender",
+            {"training": {"resources": {"limits": {"memory": "much"}}}},
+            "/training/resources/limits/memory",
+        ),
         ("order", {"kafka": {"bootstrapServers": "kafka"}}, "/kafka/bootstrapServers"),
         ("product", {"elasticsearch": {"url": "shop-elasticsearch:9200"}}, "/elasticsearch/url"),
     ],
