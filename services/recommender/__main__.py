@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # shipped without types
+from threadpoolctl import threadpool_limits
 
 from services import clock, commands, rpc, runtime
 from services.consumer import Consumer

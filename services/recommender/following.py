@@ -4,8 +4,7 @@ Both loops ask again and again, and neither minds when the database is away: wha
 read and checked in a thread and swapped in whole. One that cannot be read is logged and counted, and the last good one
 serves on; in a process that has none, the next older one. It is tried again after a minute.
 
-The catalogue is read once as a whole and then by the moment of change, with an overlap: a transaction that commits
-late carries an earlier moment than one that was seen already.
+The catalogue is read once as a whole and then by the moment of change.
 """
 
 import asyncio
@@ -27,8 +26,10 @@ from services.recommender.shelf import CatalogueRow, Stock
 
 # Seconds between two looks at the catalogue: a deleted product is shown that much longer.
 CATALOGUE_POLL: Final = 1.0
-# Longer than any transaction of the consumers lasts: their statements are cut off after 5 seconds.
-OVERLAP: Final = timedelta(seconds=10)
+# How far back from the newest change is looked each time, and from time to time: a transaction that commits late
+# carries an earlier moment than one that was seen already. Consumers' statements are cut off after 5 seconds.
+OVERLAP: Final = timedelta(seconds=1)
+WIDE_OVERLAP: Final = timedelta(seconds=10)
 # Rows of the catalogue in one question.
 ROWS: Final = 5_000
 # Seconds before a model that could not be read is tried again.
@@ -95,33 +96,48 @@ class CatalogueLoop(_Following):
         self._catalogue = catalogue
         self._stock = stock
         self._ticks = ticks
-        self._since: datetime | None = None
+        # The newest change that was seen, its product, when that was first seen, and when it was last looked far back.
+        self._newest = (_EVER, "")
+        self._seen_at = self._wide_at = ticks()
         self.is_loaded = False
 
     async def run_once(self) -> None:
         """Takes what has changed; the first time, everything."""
         if self.is_loaded:
-            await self._changes()
+            await self._changes(*self._begin())
         else:
             await self._everything()
             self.is_loaded = True
 
     async def _everything(self) -> None:
-        began, newest, after = self._ticks(), None, ""
+        began, after = self._ticks(), ""
         while rows := await self._catalogue.catalogue(None, after, ROWS):
-            self._stock.put_catalogue(rows)
+            self._take(rows)
             after = rows[-1].product_id
-            newest = max(filter(None, (newest, *(row.changed_at for row in rows))))
         # What changed behind the reader's back did so after it began.
-        self._since = newest and newest - timedelta(seconds=self._ticks() - began)
+        newest, _ = self._newest
+        await self._changes(newest - WIDE_OVERLAP - timedelta(seconds=self._ticks() - began), "")
 
-    async def _changes(self) -> None:
-        since = (self._since or _EVER) - OVERLAP
-        after = ""
+    def _begin(self) -> tuple[datetime, str]:
+        """Answers where to look from: an overlap before the newest change, until nothing can come in before it."""
+        now, (newest, _) = self._ticks(), self._newest
+        if now - self._seen_at > 2 * WIDE_OVERLAP.total_seconds():
+            return self._newest
+        if now - self._wide_at >= WIDE_OVERLAP.total_seconds():
+            self._wide_at = now
+            return newest - WIDE_OVERLAP, ""
+        return newest - OVERLAP, ""
+
+    async def _changes(self, since: datetime, after: str) -> None:
         while rows := await self._catalogue.catalogue(since, after, ROWS):
-            self._stock.put_catalogue(rows)
+            self._take(rows)
             since, after = rows[-1].changed_at, rows[-1].product_id
-            self._since = max(since, self._since or since)
+
+    def _take(self, rows: Sequence[CatalogueRow]) -> None:
+        self._stock.put_catalogue(rows)
+        newest = max((row.changed_at, row.product_id) for row in rows)
+        if newest > self._newest:
+            self._newest, self._seen_at = newest, self._ticks()
 
 
 class ModelLoop(_Following):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # shipped without types
+from threadpoolctl import threadpool_limits
 
 from services.recommender.folding import fold_in
 from tests.unit.recommender.shelves import PLAIN, model

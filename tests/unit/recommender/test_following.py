@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from services.errors import UnavailableError
 from services.recommender import measures
 from services.recommender.artefact import encode
 from services.recommender.following import OVERLAP, UNREADABLE_PAUSE, CatalogueLoop, ModelLoop
-from services.recommender.shelf import Stock
+from services.recommender.shelf import CatalogueRow, Stock
 from tests.unit.recommender.shelves import NOW, Row, model, record
 from tests.unit.recommender.stores import ScriptedStore
 
@@ -45,6 +46,21 @@ async def test_the_catalogue_is_read_once_as_a_whole() -> None:
     assert following.store.asked[0] == ("catalogue", NOW - OVERLAP, "")
 
 
+async def test_a_catalogue_at_rest_costs_one_question() -> None:
+    """Long after an import of thousands at one moment, none of its rows is read again."""
+    following = Following()
+    following.store.rows = [Row(f"p{number}") for number in range(8)]
+    await following.catalogue.run_once()
+    following.now += 60
+    following.store.asked.clear()
+    await following.catalogue.run_once()
+    assert following.store.asked == [("catalogue", NOW, "p7")]
+    later = NOW + timedelta(seconds=60)
+    following.store.rows.append(Row("new", added_at=later, changed_at=later))
+    await following.catalogue.run_once()
+    assert "new" in following.stock.shelf.alive
+
+
 async def test_changes_are_followed() -> None:
     """New products are there and deleted ones gone after the next look, also more of them than fit into a page."""
     following = Following()
@@ -59,23 +75,31 @@ async def test_changes_are_followed() -> None:
     assert following.stock.shelf.newest == tuple(f"new-{number}" for number in range(7))
 
 
-async def test_a_change_that_was_committed_late_is_not_missed() -> None:
-    """A row that appears with an earlier moment than one seen already is taken."""
+@pytest.mark.parametrize("late", [0.5, 8.0])
+async def test_a_change_that_was_committed_late_is_not_missed(late: float) -> None:
+    """A row that appears with an earlier moment than one seen already is taken, at the latest ten seconds later."""
     following = Following()
     following.store.rows = [Row("first", changed_at=NOW)]
     await following.catalogue.run_once()
-    following.store.rows.append(Row("late", added_at=NOW - timedelta(seconds=1), changed_at=NOW - timedelta(seconds=4)))
-    await following.catalogue.run_once()
+    moment = NOW - timedelta(seconds=late)
+    following.store.rows.append(Row("late", added_at=moment, changed_at=moment))
+    for _ in range(11):
+        await following.catalogue.run_once()
+        following.now += 1
     assert following.stock.shelf.newest == ("first", "late")
 
 
 async def test_what_changed_behind_the_first_readers_back_is_not_missed() -> None:
     """However long the first reading took, a change made during it on a page already read is taken after it."""
     following = Following()
-    following.store.rows = [Row(f"p{number}", changed_at=NOW + timedelta(seconds=60)) for number in range(3)]
-    following.catalogue._ticks = iter([0.0, 60.0]).__next__
-    await following.catalogue.run_once()
-    following.store.rows[0] = Row("p0", alive=False, changed_at=NOW + timedelta(seconds=1))
+    following.store.rows = [Row(f"p{number}", changed_at=NOW + timedelta(seconds=60)) for number in range(6)]
+
+    def deleted_meanwhile(rows: Sequence[CatalogueRow]) -> None:
+        following.now += 30
+        following.store.rows[0] = Row("p0", alive=False, changed_at=NOW + timedelta(seconds=1))
+        put(rows)
+
+    put, following.stock.put_catalogue = following.stock.put_catalogue, deleted_meanwhile  # type: ignore[method-assign, assignment] # a moment between two pages
     await following.catalogue.run_once()
     assert "p0" not in following.stock.shelf.alive
 
