@@ -1,0 +1,1 @@
+"""What the recommender relies on from its store, on real PostgreSQL."""
