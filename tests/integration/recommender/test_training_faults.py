@@ -111,8 +111,8 @@ async def test_a_damaged_model_is_passed_over(world: World, tastes: Tastes) -> N
         await world.until("SELECT max(version) > :good FROM models WHERE refusal = ''", wanted=True, good=good)
         await world.trainer.stop()
         await world.change(
-            "UPDATE model_parts SET data = set_byte(data, length(data) / 2, 255 - get_byte(data, length(data) / 2))"
-            " WHERE version > :good",
+            "UPDATE model_parts SET content = set_byte(content, length(content) / 2,"
+            " 255 - get_byte(content, length(content) / 2)) WHERE version > :good",
             good=good,
         )
     finally:

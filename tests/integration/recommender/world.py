@@ -151,7 +151,7 @@ class World:
         """Answers what the intake has made of the topics: both tables but for what counts the writes."""
         return {
             "products": await self.sql(
-                "SELECT product_id, name, description, price_minor, currency, version, at FROM products"
+                "SELECT product_id, name, description, price_minor, currency, version, deleted, added_at FROM products"
                 " ORDER BY product_id"
             ),
             "interactions": await self.sql(
