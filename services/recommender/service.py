@@ -6,7 +6,7 @@ since is left out all the same.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,8 +113,8 @@ class RecommenderService:
         items = ranked.page(self._stock.shelf, page.skip, page.take)
         if not ranked.version:
             measures.fallbacks.labels("no_model").inc()
-        for item in items:
-            measures.recommended.labels(item.reason.value).inc()
+        for reason, count in Counter(item.reason for item in items).items():
+            measures.recommended.labels(reason.value).inc(count)
         return Recommended(items, ranked.version)
 
 

@@ -1,3 +1,5 @@
+import asyncio
+
 from services.recommender import measures
 from services.recommender.histories import PAUSE, Histories
 from tests.unit.recommender.shelves import purchase, view
@@ -54,6 +56,21 @@ async def test_a_database_that_is_away_is_left_alone_for_a_while() -> None:
     ticks.now += PAUSE
     assert await histories.of(7) == await histories.of(7) == (view("a"),)
     assert len(store.asked) == 4
+
+
+async def test_only_one_question_tries_a_database_that_was_away() -> None:
+    """Those who ask while it is tried are answered from memory at once."""
+    ticks, store = Ticks(), ScriptedStore({7: [view("a")]})
+    histories = Histories(store, ticks)
+    await histories.of(7)
+    store.hangs = True
+    await histories.of(7)
+    ticks.now += PAUSE
+    trying = asyncio.create_task(histories.of(7))
+    await store.asked_times(3)
+    assert await histories.of(7) == (view("a"),)
+    assert len(store.asked) == 3
+    assert await trying == (view("a"),)
 
 
 async def test_a_database_that_hangs_holds_an_answer_up_only_shortly() -> None:
