@@ -24,7 +24,8 @@ from local.processes import Process, all_at_once
 from local.progress import Report, silent
 from local.secrets import keep, token
 from local.service_process import ServiceProcess
-from local.topology import INSTANCES, NAMES, Addresses, environment, listeners, row_of
+from local.tools import require_openmp
+from local.topology import INSTANCES, NAMES, Addresses, environment, listeners, row_of, worker_of
 
 USUAL_PORTS: Mapping[str, int] = {
     **PORTS,
@@ -104,6 +105,8 @@ class Platform:
     def check(self) -> None:
         """Raise ToolMissingError or PortTakenError before anything is started or fetched."""
         artifacts.check_tools()
+        if any(map(worker_of, self._rows)):
+            require_openmp()
         for name in (*(PORTS if self._owns_datastores else ()), *self._listeners(self._rows)):
             require_free(name, self.layout.ports[name])
 

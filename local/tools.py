@@ -14,6 +14,7 @@ HOW_TO_GET = {
     "setpriv": "apt-get install util-linux",
     "unshare": "apt-get install util-linux",
     "libzstd": "apt-get install libzstd1",
+    "libgomp": "apt-get install libgomp1",
 }
 
 
@@ -53,3 +54,11 @@ def zstd_library() -> Path:
         if path.name.startswith("libzstd.so"):
             return path
     raise missing("libzstd")
+
+
+def require_openmp() -> None:
+    """Raise ToolMissingError where the host has no OpenMP, with which the recommender's trainer computes."""
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        raise missing("libgomp") from None
