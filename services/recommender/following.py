@@ -30,8 +30,8 @@ CATALOGUE_POLL: Final = 1.0
 # carries an earlier moment than one that was seen already. Consumers' statements are cut off after 5 seconds.
 OVERLAP: Final = timedelta(seconds=1)
 WIDE_OVERLAP: Final = timedelta(seconds=10)
-# Rows of the catalogue in one question.
-ROWS: Final = 5_000
+# Rows of the catalogue in one question: reading them holds the event loop for 10 ms.
+ROWS: Final = 1_000
 # Seconds before a model that could not be read is tried again.
 UNREADABLE_PAUSE: Final = 60.0
 # Seconds that a stop leaves a round under way.
