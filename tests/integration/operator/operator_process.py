@@ -49,7 +49,7 @@ class Operator(Process):
             [sys.executable, "-m", "ecommerce_operator"],
             directory=ROOT,
             environment=self._environment,
-            grace=15,
+            grace=60,
             stop_signal=signal.SIGTERM,
             ports=self._ports,
         )
