@@ -28,7 +28,7 @@ from local.progress import silent
 NODE = "10.123.0.2"
 PORTS = {API_SERVER: 6443, ETCD: 2379, "etcd-peer": 2380, "etcd-health": 2381, CONTROLLERS: 10257, SCHEDULER: 10259}
 BACKEND = 9999
-DEADLINE = 60.0
+DEADLINE = 120.0
 Call = Callable[..., Awaitable[str]]
 
 
@@ -73,19 +73,19 @@ async def start(stack: AsyncExitStack, daemon: Any, folder: Path) -> None:
 async def look(call: Call, folder: Path) -> dict[str, Any]:
     await call("apply", "--server-side", "--filename=-", given=json.dumps(wishes()))
     seen: dict[str, Any] = {
-        "service": resolve("kubernetes.default.svc.cluster.local"),
+        "service": await resolved("kubernetes.default.svc.cluster.local", "10.96.0.1"),
         "unknown": resolve("example.com"),
         "ingress": await until(lambda: ask("shop.test", "/kept"), "shop.test/kept"),
         "route": await until(lambda: ask("route.test", "/kept"), "route.test/kept"),
         "elsewhere": ask("other.test", "/"),
     }
-    await call("wait", "ingress/shop", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "--timeout=30s")
+    await call("wait", "ingress/shop", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "--timeout=90s")
     seen["address"] = await call("get", "ingress", "shop", "--output=jsonpath={.status.loadBalancer.ingress[0].ip}")
-    await call("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+    await call("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=90s")
     volumes = folder / "addons" / "volumes"
     seen["folders"] = [(each.name.partition("_")[2], each.stat().st_mode & 0o777) for each in volumes.iterdir()]
     await call("delete", "pod/one", "pvc/data", "--wait", "--grace-period=0", "--force")
-    await call("wait", "pv", "--all", "--for=delete", "--timeout=30s")
+    await call("wait", "pv", "--all", "--for=delete", "--timeout=90s")
     seen["left"] = [each.name for each in volumes.iterdir()]
     return seen
 
@@ -123,6 +123,12 @@ def ask(host: str, path: str) -> str:
         connection.close()
 
 
+async def resolved(name: str, address: str) -> tuple[int, str]:
+    """Ask until CoreDNS has heard of the Service: the API server makes it by itself, soon after its start."""
+    await until(lambda: resolve(name)[1], address)
+    return resolve(name)
+
+
 def resolve(name: str) -> tuple[int, str]:
     """Ask CoreDNS for an A record; answer the response code and the address, by RFC 1035's format."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
@@ -130,7 +136,10 @@ def resolve(name: str) -> tuple[int, str]:
     with socket.socket(type=socket.SOCK_DGRAM) as client:
         client.settimeout(5)
         client.sendto(query, (NODE, 53))
-        answer = client.recv(512)
+        try:
+            answer = client.recv(512)
+        except TimeoutError:
+            return -1, ""
     found = socket.inet_ntoa(answer[-4:]) if answer[7] else ""
     return answer[3] & 15, found
 

@@ -151,6 +151,8 @@ async def look(call: Call, network: Network) -> dict[str, Any]:
     friends = [{"from": [{"podSelector": {"matchLabels": {"app": "friend"}}}], "ports": [{"port": "web"}]}]
     await call("apply", "--filename=-", given=policy("server", "server", policyTypes=["Ingress"], ingress=friends))
     await until(lambda: str(network.reaches("stranger", "server")), "False")
+    # The enforcer learns of policies and of pods by watches of their own: those let in may come a moment later.
+    await until(lambda: str(network.reaches("friend", "server")), "True")
     seen |= {name: network.reaches(name, "server") for name in ("friend", "stranger", "far", "node")}
     seen["another port"] = network.reaches("friend", "server", 8081)
     seen["unselected"] = network.reaches("far", "friend")

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -25,7 +26,7 @@ from tests.integration.kubernetes.cluster import (
 )
 
 pytestmark = pytest.mark.timeout(1800)  # the first run builds Kubernetes
-WITHIN = 60.0
+WITHIN = 150.0  # seconds; on two cores under load everything takes its time
 
 
 def pods_of(kubectl: Kubectl, app: str) -> list[str]:
@@ -74,7 +75,8 @@ def test_an_ingress_answers_the_host(node: Node, kubectl: Kubectl, echo: str) ->
     kubectl.apply(ingress(echo, "echo.example"))
     deadline, answer = monotonic() + WITHIN, httpx.Response(0)
     while answer.status_code != httpx.codes.OK and monotonic() < deadline:
-        answer = httpx.get(f"http://{node.address}/", headers={"Host": "echo.example"}, timeout=5)
+        with suppress(httpx.TransportError):
+            answer = httpx.get(f"http://{node.address}/", headers={"Host": "echo.example"}, timeout=5)
         sleep(0.1)  # the ingress's data plane tells nobody of its new configuration
     assert answer.text.strip() in pods_of(kubectl, echo)
 
@@ -84,9 +86,17 @@ def test_a_claim_is_bound_and_outlives_its_containers(node: Node, kubectl: Kubec
     kubectl.apply(workload("StatefulSet", "keeper", folder="/data"), service("keeper"))
     kubectl.rolled_out("statefulset/keeper")
     assert node.kill_containers() >= 2
-    kubectl("wait", "pod/keeper-0", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=60s")
-    kubectl("wait", "pod/keeper-0", "--for=condition=Ready", "--timeout=60s")
-    assert kubectl("exec", "keeper-0", "--", "/echo", "lines", "/data/starts") == "2\n"
+    deadline = monotonic() + WITHIN
+    while not _was_restarted(kubectl, "keeper-0"):
+        assert monotonic() < deadline
+        sleep(0.2)
+    assert int(kubectl("exec", "keeper-0", "--", "/echo", "lines", "/data/starts")) >= 2
+
+
+def _was_restarted(kubectl: Kubectl, pod: str) -> bool:
+    """Whether the pod's container was started again, and is ready."""
+    (container,) = json.loads(kubectl("get", "pod", pod, "--output=json"))["status"]["containerStatuses"]
+    return container["restartCount"] > 0 and bool(container["ready"])
 
 
 def test_a_second_up_finds_the_first(node: Node) -> None:
@@ -108,9 +118,10 @@ def test_the_api_server_comes_back_with_its_objects(node: Node, kubectl: Kubectl
 
 def test_a_daemon_that_dies_is_started_again(node: Node) -> None:
     """The kubelet is killed from outside and serves again without a hand."""
-    (kubelet,) = (p for p in psutil.process_iter() if _is_inside(p, node) and p.name() == "kubelet")
+    # What it is just starting has its name for a moment, too.
+    kubelet = min(_kubelets(node), key=psutil.Process.create_time)
     kubelet.kill()
-    kubelet.wait(10)
+    kubelet.wait(WITHIN)
     deadline = monotonic() + WITHIN
     # In this order: until the supervisor has seen the end, it may still say that the old one serves.
     while not (_runs_anew(kubelet, node) and daemons_of(node)["kubelet"]["serves"]):
@@ -122,8 +133,13 @@ def _is_inside(process: psutil.Process, node: Node) -> bool:
     return network_namespace(process.pid) == network_namespace(record_of(node).init)
 
 
+def _kubelets(node: Node) -> list[psutil.Process]:
+    # By attributes, which passes over processes that end meanwhile.
+    return [p for p in psutil.process_iter(["name"]) if p.info["name"] == "kubelet" and _is_inside(p, node)]
+
+
 def _runs_anew(old: psutil.Process, node: Node) -> bool:
-    return any(p.name() == "kubelet" and p.pid != old.pid for p in psutil.process_iter() if _is_inside(p, node))
+    return any(p.pid != old.pid for p in _kubelets(node))
 
 
 def test_an_unknown_daemon_is_refused_with_the_names_of_those_there_are(node: Node) -> None:
@@ -155,8 +171,8 @@ def test_down_leaves_nothing_whatever_was_killed_before(tmp_path: Path, node: No
 
 
 def _supervisor(space: str) -> int:
-    inside = (process for process in psutil.process_iter() if network_namespace(process.pid) == space)
-    return next(process.pid for process in inside if "local.kubernetes.node.supervisor" in process.cmdline())
+    inside = (process for process in psutil.process_iter(["cmdline"]) if network_namespace(process.pid) == space)
+    return next(p.pid for p in inside if "local.kubernetes.node.supervisor" in (p.info["cmdline"] or ()))
 
 
 def test_up_begins_anew_on_what_a_dead_node_left(tmp_path: Path) -> None:
