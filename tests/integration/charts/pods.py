@@ -93,7 +93,8 @@ mkdir -p "$LOG_DIR"
 exec "{java}" --sun-misc-unsafe-memory-access=allow $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS $KAFKA_LOG4J_OPTS \\
   -cp "{jars}/*" {main} "$@"
 """
-_MAINS: Final = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
+_FORMATTER: Final = "kafka-storage.sh"
+_MAINS: Final = {_FORMATTER: "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
 CLUSTER_ID: Final = "c2hvcC1rYWZrYS1jbHVzdA"
 
 
@@ -114,10 +115,17 @@ class KafkaPod(Process):
             (self.scripts / name).write_text(self._here(text))
         (container,) = only(rendered, "StatefulSet")["spec"]["template"]["spec"]["containers"]
         self._given = {each["name"]: self._here(each["value"]) for each in container["env"] if "value" in each}
-        java, jars = artifacts.java(silent), artifacts.kafka(silent)
+        self._java, self._jars = artifacts.java(silent), artifacts.kafka(silent)
         for name, main in _MAINS.items():
-            (self._programs / name).write_text(_PROGRAM.format(java=java, jars=jars, main=main))
+            (self._programs / name).write_text(_PROGRAM.format(java=self._java, jars=self._jars, main=main))
             (self._programs / name).chmod(0o755)
+
+    def hang_after_formatting(self, *, hanging: bool = True) -> None:
+        """Has the tool that formats the volume do its work and then never end, until it is told otherwise."""
+        program = _PROGRAM.format(java=self._java, jars=self._jars, main=_MAINS[_FORMATTER])
+        if hanging:
+            program = program.replace("exec ", "") + "exec sleep 3600\n"
+        (self._programs / _FORMATTER).write_text(program)
 
     def command(self) -> Command:
         """As the container's command and environment; its address is one that leads back to this host."""

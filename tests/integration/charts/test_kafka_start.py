@@ -37,12 +37,14 @@ async def test_records_outlive_a_stop_and_a_kill(pod: KafkaPod) -> None:
 
 async def test_a_kill_while_the_volume_is_formatted_leaves_nothing_in_the_way(pod: KafkaPod) -> None:
     """The next start formats it again."""
+    pod.hang_after_formatting()
     starting = asyncio.create_task(pod.start())
-    await until_there(pod.volume / "logs")  # made before what goes into it
+    await until_there(pod.volume / "logs")
     await pod.kill()
     with pytest.raises(StartFailedError):
         await starting
     assert not (pod.volume / "replicas").exists()
+    pod.hang_after_formatting(hanging=False)
     await pod.start()
 
 

@@ -72,7 +72,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
         made.kubectl("apply", "--server-side", "-f", str(definitions / "gateway.networking.k8s.io_httproutes.yaml"))
         # A definition that was made just now has no conditions yet, which waiting for a condition takes for an error.
         for reached in ("jsonpath={.status.conditions}", "condition=Established"):
-            made.kubectl("wait", f"--for={reached}", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s")
+            made.kubectl("wait", f"--for={reached}", "crd/httproutes.gateway.networking.k8s.io", "--timeout=90s")
         yield made
 
 
