@@ -35,7 +35,7 @@ async def test_the_api_server_is_restarted(stage: Stage, shop: Platform, node: N
     async def back() -> bool:
         return bool(await stage.get(shop.namespace, "service", service))
 
-    await until(back, within=30, what="the Service is back")
+    await until(back, within=90, what="the Service is back")
     await shop.ready()
 
 

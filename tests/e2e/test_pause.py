@@ -21,7 +21,7 @@ async def _scale(stage: Stage, shop: Platform, component: str, replicas: int) ->
 async def test_a_paused_platform_is_left_alone(stage: Stage, shop: Platform) -> None:
     """What is changed by hand stays changed until the pause ends."""
     await shop.change({"paused": True})
-    await shop.says("gateway", "Paused", within=30)
+    await shop.says("gateway", "Paused", within=120)
     await _scale(stage, shop, "gateway", 3)
     await asyncio.sleep(QUIET)
     assert await _replicas(stage, shop, "gateway") == 3
@@ -30,26 +30,26 @@ async def test_a_paused_platform_is_left_alone(stage: Stage, shop: Platform) -> 
     async def as_wished() -> bool:
         return await _replicas(stage, shop, "gateway") == 2
 
-    await until(as_wished, within=10, what="the gateway has two replicas again")
+    await until(as_wished, within=60, what="the gateway has two replicas again")
     await shop.ready()
 
 
 async def test_a_paused_component_is_left_alone(stage: Stage, shop: Platform) -> None:
     """One component rests; the others are looked after as ever."""
     await shop.change({"services": {"account": {"paused": True}}})
-    await shop.says("account", "Paused", within=30)
+    await shop.says("account", "Paused", within=120)
     await _scale(stage, shop, "account", 1)
     await _scale(stage, shop, "order", 1)
 
     async def order_is_mended() -> bool:
         return await _replicas(stage, shop, "order") == 2
 
-    await until(order_is_mended, within=10, what="order has two replicas again")
+    await until(order_is_mended, within=60, what="order has two replicas again")
     assert await _replicas(stage, shop, "account") == 1
     await shop.change({"services": {"account": {"paused": None}}})
 
     async def account_is_mended() -> bool:
         return await _replicas(stage, shop, "account") == 2
 
-    await until(account_is_mended, within=10, what="account has two replicas again")
+    await until(account_is_mended, within=60, what="account has two replicas again")
     await shop.ready()
