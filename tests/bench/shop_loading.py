@@ -9,7 +9,8 @@ import asyncpg
 from tests.bench.shop import Deeds, Shop
 
 _PRODUCT: Final = (
-    "product_id", "name", "description", "price_minor", "currency", "version", "deleted", "added_at", "changed_at",
+    "product_id", "name", "description", "price_minor", "currency", "version", "deleted", "added_at", "arrived_at",
+    "changed_at",
 )  # fmt: skip
 _INTERACTION: Final = ("event_id", "account_id", "product_id", "kind", "quantity", "at")
 # Seconds; far above what it takes, but not for ever.
@@ -77,7 +78,7 @@ def _products(shop: Shop, now: datetime) -> Iterator[tuple[object, ...]]:
     added = now - timedelta(days=200)
     for number in range(shop.products):
         name, description = shop.describe(number)
-        yield shop.product_id(number), name, description, 1999, "USD", 1, False, added, now
+        yield shop.product_id(number), name, description, 1999, "USD", 1, False, added, added, now
 
 
 def _interactions(deeds: Deeds, now: datetime, name: str) -> Iterator[tuple[object, ...]]:
