@@ -23,10 +23,9 @@ class Tastes:
     products: dict[str, list[str]]
     accounts: dict[str, list[int]]
 
-    @property
-    def every_product(self) -> list[str]:
-        """Those of all tastes."""
-        return [product_id for ids in self.products.values() for product_id in ids]
+    def others(self) -> "Tastes":
+        """Answers as many new accounts for the same products."""
+        return Tastes(self.products, _accounts(len(next(iter(self.accounts.values())))))
 
     def taste_of(self, product_id: str) -> str:
         """Answers the taste that a product belongs to, or nothing."""
@@ -57,12 +56,15 @@ class Tastes:
 
 def two_tastes(products: int = 15, accounts: int = 30) -> Tastes:
     """Answers so many products and accounts of each of two tastes."""
+    return Tastes(
+        {taste: [f"{taste}-{uuid4().hex[:8]}" for _ in range(products)] for taste in WORDS}, _accounts(accounts)
+    )
+
+
+def _accounts(number: int) -> dict[str, list[int]]:
     # Far above the accounts that the account service has made.
     first = 1_000_000 + uuid4().int % 1_000_000 * 1_000
-    return Tastes(
-        {taste: [f"{taste}-{uuid4().hex[:8]}" for _ in range(products)] for taste in WORDS},
-        {taste: [first + at * accounts + each for each in range(accounts)] for at, taste in enumerate(WORDS)},
-    )
+    return {taste: [first + at * number + each for each in range(number)] for at, taste in enumerate(WORDS)}
 
 
 def _other(taste: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_hex
 from typing import Any
 from uuid import uuid4
@@ -127,12 +128,14 @@ async def test_poisoned_events_become_dead_letters(world: World, tastes: Tastes,
     for topic, group in feed.GROUPS.items():
         values = [record.value or b"" for record in poison if record.topic == topic]
         # Others of the shop put the same records aside for themselves.
-        letters = await kafka.read(
-            servers, f"{topic}.dlq", lambda found, group=group, values=values: len(_of(found, group)) >= len(values)
-        )
+        letters = await kafka.read(servers, f"{topic}.dlq", partial(_has, group, len(values)))
         assert sorted(letter.value or b"" for letter in _of(letters, group)) == sorted(values)
         assert all(dict(letter.headers)["dlq-reason"] for letter in _of(letters, group))
     assert await grpc_serves(world.server.port)
+
+
+def _has(group: str, number: int, letters: list[Any]) -> bool:
+    return len(_of(letters, group)) >= number
 
 
 def _of(letters: list[Any], group: str) -> list[Any]:
