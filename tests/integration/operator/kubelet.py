@@ -52,6 +52,14 @@ class Kubelet:
                 if status != (obj.get("status") or {}):
                     await self._write(kind, name, status)
 
+    async def break_deployment(self, name: str, reason: str, message: str) -> None:
+        """Takes the pods of a Deployment away, says why there are no new ones, and leaves it so."""
+        self.holds.add(name)
+        found = await self._api.request("GET", DEPLOYMENT.path(self._namespace, name))
+        failure = _condition("ReplicaFailure", reason=reason) | {"message": message}
+        status = {"observedGeneration": found["metadata"]["generation"], "conditions": [failure]}
+        await self._write(DEPLOYMENT, name, status)
+
     async def _write(self, kind: Kind, name: str, status: Mapping[str, Any]) -> None:
         if name not in self.order:
             self.order.append(name)

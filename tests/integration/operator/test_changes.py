@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.operator.kubelet import Kubelet
 from tests.integration.operator.operator_process import Operator
-from tests.integration.operator.world import World, until
+from tests.integration.operator.world import World, condition, until
 
 pytestmark = pytest.mark.usefixtures("kubelet")
 
@@ -152,6 +153,29 @@ async def test_a_providers_keys_are_waited_for(operator: Operator, world: World)
     status = await world.ready()
     assert status["componentsReady"] == "9/9"
     assert "shop-payment-sandbox" not in await world.names("Secret")
+    assert operator.running
+
+
+async def test_a_trainer_that_is_broken_is_a_warning(operator: Operator, world: World, kubelet: Kubelet) -> None:
+    """The recommender's line says what is wrong with its trainer; it and the platform are ready all the same."""
+    await world.apply()
+    await world.ready()
+    await kubelet.break_deployment("shop-recommender-trainer", "FailedCreate", "exceeded quota: small")
+
+    async def told() -> bool:
+        return "exceeded quota: small" in (await world.component("recommender"))["message"]
+
+    await until("the trainer's reason is told", told)
+    line, status = await world.component("recommender"), await world.status()
+    assert (line["ready"], line["reason"]) == (True, "FailedCreate")
+    assert (condition(status, "Ready"), condition(status, "Stalled")) == ("True", "False")
+    assert status["componentsReady"] == "9/9"
+    await kubelet.break_deployment("shop-recommender", "FailedCreate", "exceeded quota: tiny")
+
+    async def failed() -> bool:
+        return condition(await world.status(), "Ready") == "False"
+
+    await until("the servers' failure is one", failed)
     assert operator.running
 
 
