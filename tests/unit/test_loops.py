@@ -22,7 +22,7 @@ async def stopped(work: Coroutine[None, None, None]) -> None:
 
 async def test_work_that_does_not_end_is_cancelled() -> None:
     """Work that goes on after the stop is cancelled when its grace is over, and that is no error."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await stopped(forever())
 
 
@@ -95,7 +95,7 @@ async def test_waits_for_the_first_happening_or_the_time() -> None:
     happened = asyncio.Event()
     happened.set()
     before = asyncio.all_tasks()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await first_of(3600, asyncio.Event(), happened)
         await first_of(0.01, asyncio.Event())
     await asyncio.sleep(0)

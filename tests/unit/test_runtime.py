@@ -24,7 +24,7 @@ class Order:
             self._changed.notify_all()
 
     async def wait_for(self, event: str, times: int = 1) -> None:
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(lambda: self.events.count(event) >= times)
 
 
@@ -79,7 +79,7 @@ async def test_the_server_ends_before_its_loops(order: Order, number: signal.Sig
     await order.wait_for("loop started")
 
     tell(number)
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 30)
 
     assert order.events == ["server started", "loop started", "server stopped", "loop stopped"]
 
@@ -96,7 +96,7 @@ async def test_a_loop_that_fails_is_started_again(order: Order) -> None:
         serving = asyncio.create_task(runtime.serve(FakeServer(order), FakeLoop(order, fail_twice), FakeLoop(order)))
         await order.wait_for("loop started", times=4)
         tell()
-        await asyncio.wait_for(serving, 5)
+        await asyncio.wait_for(serving, 30)
 
     failed = [line for line in logs if line["event"] == "a background loop failed"]
     assert [line["loop"] for line in failed] == ["FakeLoop", "FakeLoop"]
@@ -116,7 +116,7 @@ async def test_a_loop_that_fails_while_stopping_is_not_started_again(order: Orde
 
     tell()
 
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 30)
 
 
 async def test_a_loop_that_does_not_stop_is_cancelled(order: Order) -> None:
@@ -133,7 +133,7 @@ async def test_a_loop_that_does_not_stop_is_cancelled(order: Order) -> None:
     await order.wait_for("loop started")
 
     tell()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 30)
 
     assert order.events == ["server started", "loop started", "server stopped", "loop cancelled"]
 
@@ -157,7 +157,7 @@ async def test_loops_without_a_server(order: Order) -> None:
     await order.wait_for("loop started")
 
     tell()
-    await asyncio.wait_for(working, 5)
+    await asyncio.wait_for(working, 30)
 
     assert order.events == ["loop started", "loop stopped"]
 
@@ -197,7 +197,7 @@ async def test_commands_can_be_told_to_stop(order: Order) -> None:
     await order.wait_for("begun")
 
     tell()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
     assert order.events == ["begun", "cleaned up"]
 

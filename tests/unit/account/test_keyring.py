@@ -124,4 +124,4 @@ async def test_the_loop_ends_when_it_is_told_to(world: World) -> None:
     loop = asyncio.create_task(world.ring.run(stop))
     await world.keys.was_read.wait()
     stop.set()
-    await asyncio.wait_for(loop, 1)
+    await asyncio.wait_for(loop, 10)

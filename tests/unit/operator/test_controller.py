@@ -41,7 +41,7 @@ class Passes:
         return self.answer(memory)
 
     async def next(self) -> Memory:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.done.wait()
         self.done.clear()
         return self.seen[-1]

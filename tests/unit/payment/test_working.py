@@ -25,7 +25,7 @@ class Counting(Working):
         return self._rounds(self._done)
 
     async def until(self, rounds: int) -> None:
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(lambda: self._done >= rounds)
 
 
@@ -35,7 +35,7 @@ async def running(loop: Counting, rounds: int) -> asyncio.Event:
     task = asyncio.create_task(loop.run(stop))
     await loop.until(rounds)
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await task
     return stop
 
@@ -53,7 +53,7 @@ async def test_it_looks_when_it_is_woken() -> None:
         await loop.until(rounds)
         loop.wake()
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await task
 
 
