@@ -18,6 +18,7 @@ ranking_seconds = Histogram(
     "Time to answer inside the service, the account's history included.",
     # Close to each other around the 10 ms that are promised.
     buckets=(0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0),
+)
 
 
 def show_model(record: ModelRecord, now: datetime) -> None:
