@@ -99,6 +99,28 @@ class World:
 
         return await self.eventually(newer, f"a model above version {above} serves", within)
 
+    async def settled(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Waits, with no trainer at work, until the newest model serves and answers stay; gives the answer."""
+        ((newest,),) = await self.sql("SELECT max(version) FROM models WHERE refusal = ''")
+        await self.serves(above=newest - 1)
+        last: list[Answer] = []
+
+        async def again() -> Answer | None:
+            last.append(await ask())
+            # Longer than the server leaves between two looks at models, and at what changed in the catalogue.
+            await asyncio.sleep(1.5)
+            return last[-1] if last[-2:-1] == last[-1:] else None
+
+        return await self.eventually(again, "answers stay the same")
+
+    async def same(self, ask: Callable[[], Awaitable[Answer]], wanted: Answer, what: str) -> None:
+        """Waits until a question is answered like that."""
+
+        async def look() -> bool:
+            return await ask() == wanted
+
+        await self.eventually(look, what)
+
     async def eventually(self, look: Callable[[], Awaitable[T | None]], what: str, within: float = PATIENCE) -> T:
         """Looks until the answer is true, and gives it; it is another process's doing, and that may be away."""
         seen: object = None
