@@ -7,10 +7,12 @@ account that was not asked for before, so that no kept list answers it.
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -29,7 +31,12 @@ from tests.bench.shop import Shop
 from tests.bench.shop_loading import Tables
 
 INSTANCES: Final = ("account", "recommender", "recommender-trainer")
-CONCURRENCIES: Final = (1, 4, 16)
+# Closed loops: so many ask, each as soon as it has its answer; what 16 of them wait for is mostly each other.
+# Open loops: requests come at so many a second, at random moments, however long answers take, as visitors do.
+AT_ONCE: Final = (1, 16)
+PER_SECOND: Final = (50, 100)
+# Requests under way in an open loop; more than that would say that the rate cannot be kept.
+MOST_UNDER_WAY: Final = 500
 WARM_UP: Final = 3
 TAKE: Final = 20
 VIEWED: Final = 5
@@ -40,7 +47,7 @@ TRAINING: Final = {"TRAIN_AFTER": str(NEWS), "TRAIN_EVERY": "86400"}
 LONGEST_TRAINING: Final = 1_800
 HISTOGRAM: Final = "recommender_ranking_seconds"
 HEAD: Final = (
-    f"{'operation':<32}{'at once':>8}{'rps':>8}{'p50 ms':>8}{'p99 ms':>8}"
+    f"{'operation':<32}{'load':>11}{'rps':>8}{'p50 ms':>8}{'p99 ms':>8}"
     f"{'inside p50':>11}{'p99':>7}{'<=10 ms':>9}{'wrong':>7}{'failed':>7}"
 )
 
@@ -158,13 +165,16 @@ class Bench:
 
     async def _line(self, name: str, ask: Ask) -> bool:
         good = True
-        await _load_at(4, WARM_UP, ask, self._numbers)
-        for at_once in CONCURRENCIES:
+        asking = Asking(ask, self._numbers)
+        await asking.at_once(4, WARM_UP)
+        closed = [(f"{each} at once", partial(asking.at_once, each)) for each in AT_ONCE]
+        opened = [(f"{each}/s", partial(asking.per_second, each)) for each in PER_SECOND]
+        for load, run in (*closed, *opened):
             before = await self._buckets()
-            found = await _load_at(at_once, self._seconds, ask, self._numbers)
+            found = await run(self._seconds)
             inside = histogram.between(before, await self._buckets())
             good = good and not found.wrong and not found.failed and len(found.seconds) > 0
-            print(_row(name, at_once, found, inside), flush=True)
+            print(_row(name, load, found, inside), flush=True)
         return good
 
     async def _until_training(self) -> None:
@@ -196,25 +206,62 @@ async def _until(true: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.5)
 
 
-async def _load_at(at_once: int, seconds: float, ask: Ask, numbers: Iterator[int]) -> Found:
-    """Asks by so many at once for so long."""
-    began = time.monotonic()
-    took: list[float] = []
-    faults = {"wrong": 0, "failed": 0}
+class Asking:
+    """Asks with one number after the other, and keeps what came of it."""
 
-    async def one() -> None:
-        while time.monotonic() < began + seconds:
-            start = time.perf_counter()
-            try:
-                right = await ask(next(numbers))
-            except EcommerceError:
-                faults["failed"] += 1
-                continue
-            took.append(time.perf_counter() - start)
-            faults["wrong"] += not right
+    def __init__(self, ask: Ask, numbers: Iterator[int]) -> None:
+        self._ask = ask
+        self._numbers = numbers
+        self._took: list[float] = []
+        self._wrong = self._failed = 0
+        self._places = asyncio.Semaphore(MOST_UNDER_WAY)
 
-    await asyncio.gather(*(one() for _ in range(at_once)))
-    return Found(took, time.monotonic() - began, **faults)
+    async def at_once(self, count: int, seconds: float) -> Found:
+        """Asks by so many at once for so long."""
+        end = time.monotonic() + seconds
+
+        async def go_on() -> None:
+            while time.monotonic() < end:
+                await self._one()
+
+        return await self._timed(asyncio.gather(*(go_on() for _ in range(count))))
+
+    async def per_second(self, rate: int, seconds: float) -> Found:
+        """Asks so often, at random moments, for so long."""
+        dice = random.Random(rate)
+
+        async def arrive() -> None:
+            async with asyncio.TaskGroup() as group:
+                due = began = time.monotonic()
+                while due < began + seconds:
+                    due += dice.expovariate(rate)
+                    await asyncio.sleep(max(0.0, due - time.monotonic()))
+                    group.create_task(self._bounded())
+
+        return await self._timed(arrive())
+
+    async def _timed(self, work: Awaitable[object]) -> Found:
+        self._took, self._wrong, self._failed = [], 0, 0
+        began = time.monotonic()
+        await work
+        return Found(self._took, time.monotonic() - began, self._wrong, self._failed)
+
+    async def _bounded(self) -> None:
+        if self._places.locked():
+            self._failed += 1
+            return
+        async with self._places:
+            await self._one()
+
+    async def _one(self) -> None:
+        start = time.perf_counter()
+        try:
+            right = await self._ask(next(self._numbers))
+        except EcommerceError:
+            self._failed += 1
+            return
+        self._took.append(time.perf_counter() - start)
+        self._wrong += not right
 
 
 def _right(
@@ -224,11 +271,11 @@ def _right(
     return reply.model_version > 0 and len({each.product_id for each in reply.recommendations}) == TAKE
 
 
-def _row(name: str, at_once: int, found: Found, inside: dict[float, float]) -> str:
+def _row(name: str, load: str, found: Found, inside: dict[float, float]) -> str:
     p50, p99 = np.percentile(found.seconds, [50, 99]) * 1000 if found.seconds else (0.0, 0.0)
     within = histogram.share_within(inside, 0.01)
     return (
-        f"{name:<32}{at_once:>8}{len(found.seconds) / found.lasted:>8.0f}{p50:>8.1f}{p99:>8.1f}"
+        f"{name:<32}{load:>11}{len(found.seconds) / found.lasted:>8.0f}{p50:>8.1f}{p99:>8.1f}"
         f"{histogram.quantile(inside, 0.5) * 1000:>11.1f}{histogram.quantile(inside, 0.99) * 1000:>7.1f}{within:>9.2%}"
         f"{found.wrong:>7}{found.failed:>7}"
     )
