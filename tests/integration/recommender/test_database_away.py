@@ -28,7 +28,8 @@ async def test_answers_go_on_without_the_database(world: World, datastores: Data
         "known": await world.settled(lambda: world.of(known)),
         "session": await world.settled(lambda: world.after_viewing(*viewed)),
     }
-    pids = [world.server.pid]
+    await world.trainer.start()
+    pids = [world.server.pid, world.trainer.pid]
     waits: list[float] = []
     await datastores.postgres.kill()
     try:
@@ -54,7 +55,6 @@ async def test_answers_go_on_without_the_database(world: World, datastores: Data
         return wanted not in (await world.of(known)).ids
 
     await world.eventually(left_out, "what is bought afterwards is left out")
-    await world.trainer.start()
-    await world.feed.tell(*tastes.deeds(days=1, seed=2))
+    await world.feed.tell(*tastes.others().deeds(days=0.5))
     await world.serves(above=version)
-    assert [world.server.pid] == pids
+    assert [world.server.pid, world.trainer.pid] == pids
