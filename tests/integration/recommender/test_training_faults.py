@@ -149,6 +149,7 @@ async def test_a_worse_candidate_is_refused(world: World, tastes: Tastes) -> Non
     await world.feed.caught_up()
     refused = "SELECT count(*) FROM models WHERE refusal <> ''"
     ((count,),) = await world.sql(refused)
+    world.trainer.environment["TOLERANCE"] = "0.05"
     await world.trainer.start()
     await world.until(f"SELECT ({refused}) > :count", wanted=True, count=count)
     await world.trainer.stop()
