@@ -1,6 +1,7 @@
 """What must never bring a bad model into service: kills, damaged bytes, and data that misleads."""
 
 import asyncio
+import math
 from collections.abc import Collection
 
 import pytest
@@ -144,8 +145,12 @@ async def test_a_worse_candidate_is_refused(world: World, tastes: Tastes) -> Non
     """When everybody turns to the other taste, a model of the past does not say what comes, and is refused."""
     before = await versions(world)
     turned = tastes.others()
-    await world.feed.tell(*turned.deeds(days=0.5))
-    await world.feed.tell(*turned.deeds(days=0.01, each=12, crossed=True))
+    await world.feed.tell(*turned.deeds())
+    await world.feed.caught_up()
+    ((told,),) = await world.sql("SELECT count(*) FROM interactions")
+    # All that is held out, a tenth, and later than anything else.
+    each = math.ceil(told / 9 / sum(map(len, turned.accounts.values())))
+    await world.feed.tell(*turned.deeds(days=0.0001, each=each, crossed=True))
     await world.feed.caught_up()
     refused = "SELECT count(*) FROM models WHERE refusal <> ''"
     ((count,),) = await world.sql(refused)
