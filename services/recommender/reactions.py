@@ -95,6 +95,9 @@ def _done(event: Event, latest: datetime) -> Interaction:
         case other:
             raise MeaninglessEventError(f"{type(other).__name__} tells of nothing that was done.")
     _require_id(product_id)
+    # A key that an index does not hold, and no id of ours.
+    if len(event.id) > LONGEST_ID or "\0" in event.id:
+        raise MeaninglessEventError("The event has no valid id.")
     if event.time > latest or event.time < datetime(2000, 1, 1, tzinfo=UTC):
         raise MeaninglessEventError(f"The event's time, {event.time.isoformat()}, cannot be.")
     if not 1 <= quantity <= _LARGEST or (account_id is not None and account_id < 1):
@@ -109,5 +112,6 @@ def _require_product(product_id: str, version: int) -> None:
 
 
 def _require_id(product_id: str) -> None:
-    if not 0 < len(product_id) <= LONGEST_ID or "\0" in product_id:
+    # A line break, too, is none of an id: a model's ids are kept as lines (see artefact.py).
+    if not 0 < len(product_id) <= LONGEST_ID or not product_id.isprintable():
         raise MeaninglessEventError("The event's product has no valid id.")

@@ -116,9 +116,9 @@ class TrainerLoop:
     async def resume(self) -> None:
         """Takes up what an earlier process left: which model serves, and when the last training was."""
         last = await self._store.last_attempt()
-        if last is not None:
-            record, self._seq = last
-            self._attempt_at = record.made_at
+        # What this process began and did not end, as it lost the database, was no training.
+        self._seq = last[1] if last else 0
+        self._attempt_at = last[0].made_at if last else None
         self._serving = await self._newest_readable()
 
     async def _work(self, stop: asyncio.Event) -> None:
