@@ -90,6 +90,7 @@ async def test_what_is_too_old() -> None:
         events_v1.ProductUpdated(product=snapshot("")),
         events_v1.ProductUpdated(product=snapshot("x" * 201)),
         events_v1.ProductUpdated(product=snapshot("la\0mp")),
+        events_v1.ProductUpdated(product=snapshot("la\nmp")),
         events_v1.ProductDeleted(id="lamp"),
         events_v1.ProductDeleted(version=1),
         events_v1.ProductRetrieved(product_id="lamp"),
@@ -108,6 +109,7 @@ async def test_no_product_is_told_of(message: Message) -> None:
     [
         (events_v1.ProductRetrieved(), NOW),
         (events_v1.ProductRetrieved(product_id="la\0mp"), NOW),
+        (events_v1.ProductRetrieved(product_id="la\nmp"), NOW),
         (events_v1.ProductRetrieved(product_id="lamp", account_id=0), NOW),
         (events_v1.ProductRetrieved(product_id="lamp", account_id=-7), NOW),
         (events_v1.ProductPurchased(product_id="lamp", account_id=7), NOW),
@@ -122,3 +124,12 @@ async def test_nothing_was_done(message: Message, at: datetime) -> None:
     """Without a product, by nobody, none of it, or at a time that cannot be: it counts for nothing."""
     with pytest.raises(MeaninglessEventError):
         await handled(event(message, at))
+
+
+@pytest.mark.parametrize("event_id", ["x" * 201, "e\0"])
+async def test_ids_that_cannot_be_kept(event_id: str) -> None:
+    """An event whose own id the database could not hold as a key is for the dead letters; 200 characters are kept."""
+    view = events_v1.ProductRetrieved(product_id="lamp", account_id=7)
+    with pytest.raises(MeaninglessEventError):
+        await handled(event(view, event_id=event_id))
+    assert len(await handled(event(view, event_id="x" * 200))) == 1
