@@ -4,6 +4,9 @@ A twin of the candidate is trained on what lies before some moment, and ranks fo
 they had not dealt with. It has to do as well as the list of what was popular then, and as well as the model that serves
 on what that one has not seen either, both within a stated tolerance. What cannot be measured is not proven, and does
 not serve.
+
+Two good models differ on a few dozen accounts by more than any tolerance, by chance. So the serving model is only
+believed to be better when that is no chance: by the accounts' paired differences, one-sided, at 99 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +20,7 @@ from services.recommender.artefact import is_finite
 from services.recommender.dataset import Dataset, dealings
 from services.recommender.domain import Hyperparameters
 from services.recommender.folding import fold_in
-from services.recommender.measuring import Metrics, measure
+from services.recommender.measuring import Metrics, measure, ndcgs
 from services.recommender.model import Floats, Integers, Model
 from services.recommender.training import fit
 
@@ -30,6 +33,8 @@ MOST_ACCOUNTS: Final = 2_000
 FEWEST_NEW: Final = 20
 # With more data than this only the first of several settings is tried: each is a training.
 MANY: Final = 500_000
+# Standard errors beyond which a difference is no chance.
+_CERTAIN: Final = 2.33
 # Scores held at once: 80 MB.
 _SCORES: Final = 20_000_000
 
@@ -84,9 +89,9 @@ def examine(
     }
     refusal = _worse(measured[best].ndcg, popular, rules.tolerance, "what is popular")
     if serving is not None:
-        compared, against = _against(data, moment, twins[best], serving)
+        against, worse = _against(data, moment, twins[best], serving, rules.tolerance)
         metrics |= against
-        refusal = refusal or (_worse(*compared, rules.tolerance, "the model that serves") if compared else "")
+        refusal = refusal or worse
     return Verdict(tried[best], metrics, refusal)
 
 
@@ -172,21 +177,24 @@ def _metrics(asked: Questions, ranked: Sequence[Integers]) -> Metrics:
 
 
 def _against(
-    data: Dataset, moment: float, twin: Model, serving: Model
-) -> tuple[tuple[float, float] | None, dict[str, float]]:
-    """Answers the nDCG of both on what neither has seen, if that is enough to tell, and what there is to keep of it."""
+    data: Dataset, moment: float, twin: Model, serving: Model, tolerance: float
+) -> tuple[dict[str, float], str]:
+    """Answers the nDCG of both on what neither has seen, and why the twin is worse; nothing if too little is left."""
     # What happened in the serving model's last moment, it was trained with.
     unseen = max(moment, np.nextafter(serving.data_to.timestamp(), np.inf))
     asked = questions(data, moment, unseen)
-    if len(asked.accounts) < FEWEST_NEW:
-        return None, {}
-    ours, theirs = (_metrics(asked, ranks_of(model, asked)).ndcg for model in (twin, serving))
-    kept = {
-        "serving_ndcg": theirs,
-        "against_serving_ndcg": ours,
-        "against_serving_accounts": float(len(asked.accounts)),
+    count = len(asked.accounts)
+    if count < FEWEST_NEW:
+        return {}, ""
+    ours, theirs = (ndcgs(ranks_of(model, asked), asked.truth, K) for model in (twin, serving))
+    found = {
+        "serving_ndcg": float(theirs.mean()),
+        "against_serving_ndcg": float(ours.mean()),
+        "against_serving_accounts": float(count),
     }
-    return (ours, theirs), kept
+    short = (1 - tolerance) * theirs - ours
+    is_chance = short.mean() <= _CERTAIN * short.std(ddof=1) / np.sqrt(count)
+    return found, "" if is_chance else _refusal(ours.mean(), theirs.mean(), "the model that serves")
 
 
 def _moment(times: npt.NDArray[np.float64], holdout: float) -> float:
@@ -197,4 +205,8 @@ def _moment(times: npt.NDArray[np.float64], holdout: float) -> float:
 def _worse(ours: float, theirs: float, tolerance: float, what: str) -> str:
     if ours >= (1 - tolerance) * theirs:
         return ""
+    return _refusal(ours, theirs, what)
+
+
+def _refusal(ours: float, theirs: float, what: str) -> str:
     return f"It is worse than {what}: nDCG@{K} {ours:.3f} against {theirs:.3f}."

@@ -34,10 +34,7 @@ def measure(ranked: Sequence[Rows], truth: Sequence[Rows], k: int, catalogue: in
     """
     if not truth:
         return Metrics(0.0, 0.0, 0.0, 0.0, 0.0)
-    hits = np.zeros((len(truth), k))
-    for row, (best, right) in enumerate(zip(ranked, truth, strict=True)):
-        hits[row, : min(k, len(best))] = np.isin(best[:k], right)
-    relevant = np.fromiter(map(len, truth), np.int64, len(truth))
+    hits, relevant = _hits(ranked, truth, k)
     shown = np.concatenate([best[:k] for best in ranked])
     return Metrics(
         precision=float(hits.mean()),
@@ -46,6 +43,21 @@ def measure(ranked: Sequence[Rows], truth: Sequence[Rows], k: int, catalogue: in
         map=float(_average_precision(hits, relevant).mean()),
         coverage=len(np.unique(shown)) / catalogue if catalogue else 0.0,
     )
+
+
+def ndcgs(ranked: Sequence[Rows], truth: Sequence[Rows], k: int) -> npt.NDArray[np.float64]:
+    """Answers the nDCG of each account's list, of which `measure` answers the mean."""
+    return _ndcg(*_hits(ranked, truth, k))
+
+
+def _hits(
+    ranked: Sequence[Rows], truth: Sequence[Rows], k: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Answers which of the first k are right, and how many would be."""
+    hits = np.zeros((len(truth), k))
+    for row, (best, right) in enumerate(zip(ranked, truth, strict=True)):
+        hits[row, : min(k, len(best))] = np.isin(best[:k], right)
+    return hits, np.fromiter(map(len, truth), np.int64, len(truth))
 
 
 def _ndcg(hits: npt.NDArray[np.float64], relevant: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

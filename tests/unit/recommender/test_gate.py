@@ -80,6 +80,16 @@ def test_a_serving_model_that_has_seen_everything() -> None:
     assert "serving_ndcg" not in verdict.metrics
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_as_good_as_the_serving_model(seed: int) -> None:
+    """Among a few dozen accounts chance makes one of two good models better; that is no reason to refuse the other."""
+    data = dataset(list(deeds(accounts=60, noise=0.3, seed=seed)))
+    serving = fit(data.where(data.times < np.quantile(data.times, 0.75)), replace(CHOSEN, seed=1), 1)
+    verdict = examine(data, [CHOSEN], serving, RULES, 1)
+    assert verdict.metrics["against_serving_accounts"] >= 20
+    assert verdict.refusal == ""
+
+
 @pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:40], [row for row in ROWS if row[0] < 4]])
 def test_too_little_proves_nothing(rows: list[tuple[int, str, str, int, datetime]]) -> None:
     """One deed, accounts that never came back, or too few accounts: it says so and does not serve."""
