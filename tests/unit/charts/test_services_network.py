@@ -9,6 +9,7 @@ from local.topology import NAMES, SERVICES
 from services.gateway.playground import _BY_PATH as PLAYGROUND_FILES
 from services.gateway.playground import ASSETS
 from tests.unit.charts import examples
+from tests.unit.charts.datastores import stored
 from tests.unit.charts.examples import rendered
 from tests.unit.charts.rendering import Object, of_kind, only, pod_templates, serving
 
@@ -17,6 +18,12 @@ SHOP = {"kubernetes.io/metadata.name": "shop"}
 # What the gateway serves, for the world and for those inside the cluster.
 PUBLIC = ["/graphql", "/playground", "/.well-known/jwks.json", *PLAYGROUND_FILES]
 INTERNAL = ["/metrics", "/readyz", "/healthz", "/", "/graphql/x", "/graphqlx", "/playgroundx", "/.well-known"]
+# The setting that holds a datastore's address.
+ADDRESS = {
+    "postgres": "DATABASE_URL",
+    "kafka": "KAFKA_BOOTSTRAP_SERVERS",
+    "elasticsearch": "ELASTICSEARCH_URL",
+}
 # What payment serves, by provider.
 WEBHOOK = ["/webhook/payment"]
 PAGES = ["/checkout/token", "/checkout/style.css", "/portal/token"]
@@ -85,6 +92,22 @@ def test_others_stay_out(service: str) -> None:
     assert not admits(policy, {**gateway, "app.kubernetes.io/part-of": "other"}, 8080)
     assert not admits(policy, gateway, 8080, {"kubernetes.io/metadata.name": "elsewhere"})
     assert not admits(policy, gateway, 9090)
+
+
+@pytest.mark.parametrize("store", ["postgres", "kafka", "elasticsearch"])
+def test_who_has_the_address_of_a_datastore_may_go_there(store: str) -> None:
+    """Each pod that is told where a datastore is, a migration's and the trainer's too, is let in by its policy."""
+    databases = [{"name": row.name, "secretName": f"shop-{row.name}-database"} for row in SERVICES if row.database]
+    policy = only(stored(store, {"databases": databases} if store == "postgres" else {}), "NetworkPolicy")
+    peers = [peer["podSelector"] for rule in policy["spec"]["ingress"] for peer in rule["from"]]
+    kept_out = [
+        f"{service} {pod}"
+        for service in NAMES
+        for pod, template in pod_templates(rendered(service)).items()
+        if ADDRESS[store] in {each["name"] for each in template["spec"]["containers"][0]["env"]}
+        and not any(selects(peer, template["metadata"]["labels"]) for peer in peers)
+    ]
+    assert kept_out == []
 
 
 def test_nobody_comes_to_the_trainer_but_who_collects_its_metrics() -> None:
