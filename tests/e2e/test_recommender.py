@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
@@ -76,8 +76,14 @@ class Market:
         return len(set(own) & set(self.products[taste])) >= 4
 
 
+@pytest.fixture
+def market(shop: Platform, visited: Market) -> Market:
+    """The market, entered by a client of the test's own."""
+    return replace(visited, ask=shop.gateway())
+
+
 @pytest.fixture(scope="module")
-async def market(shop: Platform) -> Market:
+async def visited(shop: Platform) -> Market:
     """Two tastes, and twenty accounts that viewed and bought what is of theirs, in turns."""
     ask = shop.gateway()
     seller = await ask.register(a_name())
