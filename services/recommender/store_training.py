@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.database import unavailable_when_it_is
 from services.recommender.domain import Product
 from services.recommender.store_base import Rows
 
@@ -27,6 +29,7 @@ _DAY: Final = 86_400.0
 _LOCK: Final = 0x7472_6169_6E65_7200
 
 _TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
+_ALIVE: Final = text("SELECT 1")
 _NEWS: Final = text(
     """
     SELECT (SELECT count(*) FROM (
@@ -84,6 +87,18 @@ InteractionRow = tuple[int, str, str, int, datetime]
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingLock:
+    """Makes this process the one that trains, for as long as the session lives that took it."""
+
+    connection: AsyncConnection
+
+    async def confirm(self) -> None:
+        """Returns if the session is there, and the lock with it; raises UnavailableError if it is not."""
+        with unavailable_when_it_is():
+            await self.connection.execute(_ALIVE)
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What arrived since some moment: how much of accounts, and up to where of all."""
 
@@ -95,10 +110,11 @@ class Training(Rows):
     """Answers what the trainer needs, and keeps what it works out between two models."""
 
     @asynccontextmanager
-    async def training_lock(self) -> AsyncIterator[bool]:
-        """Answers whether this process is the one that trains; it stays so until the block is left."""
+    async def training_lock(self) -> AsyncIterator[TrainingLock | None]:
+        """Answers the lock, kept until the block is left; None where another process has it."""
         async with self._database.dedicated() as connection:
-            yield bool((await connection.execute(_TRY_LOCK, {"key": _LOCK})).scalar_one())
+            mine = (await connection.execute(_TRY_LOCK, {"key": _LOCK})).scalar_one()
+            yield TrainingLock(connection) if mine else None
 
     async def news(self, seq: int) -> News:
         """Answers what arrived after `seq`, which an earlier answer named; 0 is before everything."""

@@ -115,7 +115,12 @@ class TrainerLoop:
 
     async def resume(self) -> None:
         """Takes up what an earlier process left: which model serves, and when the last training was."""
-        last = await self._store.last_attempt()
+        try:
+            last = await self._store.last_attempt()
+        except UnreadableModelError as error:
+            # Another release's; the next training's record takes its place.
+            log.warning("The record of the last training cannot be read.", reason=str(error))
+            last = None
         # What this process began and did not end, as it lost the database, was no training.
         self._seq = last[1] if last else 0
         self._attempt_at = last[0].made_at if last else None
@@ -124,10 +129,12 @@ class TrainerLoop:
     async def _work(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                async with self._store.training_lock() as mine:
-                    if mine:
+                async with self._store.training_lock() as lock:
+                    if lock:
                         await self.resume()
-                    while mine and not stop.is_set():
+                    while lock and not stop.is_set():
+                        # A database that was restarted meanwhile no longer knows whose it was.
+                        await lock.confirm()
                         await self.run_once()
                         await first_of(TICK, stop)
             except UnavailableError as error:
@@ -146,11 +153,14 @@ class TrainerLoop:
         return interactions >= self._settings.train_after or passed >= every
 
     async def _train(self, seq: int) -> None:
-        began, self._attempt_at, self._seq = time.monotonic(), self._clock(), seq
+        began, unread = time.monotonic(), self._seq
+        self._attempt_at, self._seq = self._clock(), seq
         since = self._attempt_at - _MARGIN
         try:
             products, data = await self._read(seq)
             if not len(data):
+                # Deeds may arrive before the products that they are about, and are still news then.
+                self._seq = unread
                 return
             trained = await _in_thread(lambda: self._make(data, products))
             version = await self._save(trained, data, seq, time.monotonic() - began)
@@ -168,6 +178,8 @@ class TrainerLoop:
     async def _read(self, seq: int) -> tuple[list[Product], Dataset]:
         products = [product async for page in self._store.read_products() for product in page]
         gathering = Gathering([product.product_id for product in products])
+        if not products:
+            return products, gathering.dataset()
         async for page in self._store.read_interactions(seq, self._settings.most_interactions):
             await asyncio.to_thread(gathering.add, page)
         return products, await asyncio.to_thread(gathering.dataset)

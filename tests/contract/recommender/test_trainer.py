@@ -109,6 +109,38 @@ async def test_the_first_model(store: PostgresRecommender, trainer: TrainerLoop)
     assert set(await store.popular()) == set(products())
 
 
+async def test_deeds_that_came_before_their_products(
+    store: PostgresRecommender, recommender_database: Database, trainer: TrainerLoop, clock: Clock
+) -> None:
+    """Nothing is made of them, and they are news once there is a product that they are about."""
+    async with recommender_database.transaction() as session:
+        await (await session.connection()).execute(text("TRUNCATE products"))
+    await store.add_interactions(interactions())
+    await trainer.run_once()
+    assert await attempts(recommender_database) == []
+    await store.put_products([product(name) for name in products()])
+    clock.forward(31)
+    await trainer.run_once()
+    assert await attempts(recommender_database) == [""]
+
+
+async def test_a_record_of_another_release(
+    store: PostgresRecommender, recommender_database: Database, trainer: TrainerLoop, clock: Clock
+) -> None:
+    """Hyperparameters that are not known stop nobody: a model is made, and its record is read from then on."""
+    await store.add_interactions(interactions())
+    await trainer.run_once()
+    spoil = """UPDATE models SET hyperparameters = hyperparameters || '{"unheard_of": 1}'"""
+    async with recommender_database.transaction() as session:
+        await (await session.connection()).execute(text(spoil))
+    another = TrainerLoop(store, SHOP, clock)
+    await another.resume()
+    await another.run_once()
+    assert await attempts(recommender_database) == ["", ""]
+    assert (await newest(store)).item_factors.shape == (24, 8)
+    await another.resume()
+
+
 async def test_when_it_is_time(
     store: PostgresRecommender, recommender_database: Database, trainer: TrainerLoop, clock: Clock
 ) -> None:

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from services.database import Database
+from services.errors import UnavailableError
 from services.recommender import store_training
 from services.recommender.store import PostgresRecommender
 from tests.factories.recommender import NOW, draft, gone, product, purchase, view
@@ -15,9 +17,29 @@ EVER = datetime(2000, 1, 1, tzinfo=UTC)
 async def test_one_trains(store: PostgresRecommender) -> None:
     """The second is told that it does not, until the first has ended."""
     async with store.training_lock() as first, store.training_lock() as second:
-        assert (first, second) == (True, False)
+        assert first
+        await first.confirm()
+        assert second is None
     async with store.training_lock() as third:
         assert third
+
+
+async def test_a_lock_that_the_database_has_forgotten(
+    store: PostgresRecommender, recommender_database: Database
+) -> None:
+    """Whoever had it learns so at the next look, and another gets it."""
+    end = """
+        SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE l.locktype = 'advisory' AND d.datname = current_database()
+    """
+    async with store.training_lock() as first:
+        assert first
+        async with recommender_database.transaction() as session:
+            await (await session.connection()).execute(text(end))
+        with pytest.raises(UnavailableError):
+            await first.confirm()
+    async with store.training_lock() as second:
+        assert second
 
 
 async def test_news(store: PostgresRecommender) -> None:
