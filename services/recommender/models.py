@@ -57,8 +57,16 @@ class InteractionRecord(SQLModel, table=True):
     __tablename__ = "interactions"
     __table_args__ = (
         Index("interactions_seq", "seq", unique=True),
-        # What serving asks for: the newest of one kind of one account.
-        Index("interactions_account_id", "account_id", "kind", "at", postgresql_where=text("account_id IS NOT NULL")),
+        # What serving asks for, the newest of one kind of one account, out of the index alone: an account's deeds are
+        # strewn all over the table.
+        Index(
+            "interactions_account_id",
+            "account_id",
+            "kind",
+            "at",
+            postgresql_include=["product_id", "quantity"],
+            postgresql_where=text("account_id IS NOT NULL"),
+        ),
         Index("interactions_at", "at"),
     )
 

@@ -65,6 +65,7 @@ def _create_facts() -> None:
         "interactions_account_id",
         "interactions",
         ["account_id", "kind", "at"],
+        postgresql_include=["product_id", "quantity"],
         postgresql_where=sa.text("account_id IS NOT NULL"),
     )
     op.create_index("interactions_at", "interactions", ["at"])
