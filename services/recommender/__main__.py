@@ -81,6 +81,9 @@ def _hurry() -> None:
     # What was imported stays: no collection goes through its 100,000 objects again.
     gc.collect()
     gc.freeze()
+    # Remembered histories are hundreds of thousands of objects and no cycles: going through all of them takes 100 ms,
+    # and by Python's own measure would happen every few seconds.
+    gc.set_threshold(700, 10, 1000)
 
 
 async def _missing(kept: Database, catalogue: CatalogueLoop, models: ModelLoop) -> list[str]:

@@ -1,17 +1,20 @@
 """A place in the model for products that nobody has dealt with: by their words.
 
-Names and descriptions are weighed by TF-IDF (words and pairs of words, a name's more than a description's). A product
-without a history is put where the products most like it are: the mean of their factors, weighed by the likeness, and a
-little nearer to nothing than they are, for a guess ranks below what is known.
+Names and descriptions are weighed by TF-IDF: the words of both, a name's twice, and pairs of words of names. (Pairs of
+a hundred thousand descriptions would be millions, which hardly two products share.) A product without a history is put
+where the products most like it are: the mean of their factors, weighed by the likeness, and a little nearer to nothing
+than they are, for a guess ranks below what is known.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer, strip_accents_unicode
 
 from services.recommender.domain import Product
 from services.recommender.model import Floats, Model
@@ -23,7 +26,8 @@ MOST_SHARED: Final = 2_000
 MOST_WORDS: Final = 200_000
 # Characters of a description: what a product is, is said first.
 LONGEST: Final = 1_000
-_WORD: Final = r"(?u)\b\w+\b"
+# One letter and one digit are words, too: sizes are.
+_WORD: Final = re.compile(r"\w+")
 # Products whose likeness to all others is worked out at once.
 _BATCH: Final = 256
 
@@ -35,17 +39,14 @@ class Places:
         """`products` are those of the model, in the order of its rows."""
         self._factors = model.item_factors[~model.cold]
         self._words = TfidfVectorizer(
-            ngram_range=(1, 2),
+            analyzer=_terms,
             sublinear_tf=True,
-            strip_accents="unicode",
-            # One letter and one digit are words, too: sizes are.
-            token_pattern=_WORD,
             max_df=1.0 if len(products) <= MOST_SHARED else MOST_SHARED,
             max_features=MOST_WORDS,
             dtype=np.float32,
         )
         try:
-            known = self._words.fit_transform(map(_text, products))
+            known = self._words.fit_transform(products)
         except ValueError:
             # No product has a word that is not everybody's.
             self._known: Any = None
@@ -57,7 +58,7 @@ class Places:
         found = np.zeros((len(products), self._factors.shape[1]), np.float32)
         if self._known is not None and len(self._factors):
             for begin in range(0, len(products), _BATCH):
-                batch = self._words.transform(map(_text, products[begin : begin + _BATCH]))
+                batch = self._words.transform(products[begin : begin + _BATCH])
                 likeness = (batch @ self._known).tocsr()
                 for row in range(likeness.shape[0]):
                     span = slice(likeness.indptr[row], likeness.indptr[row + 1])
@@ -86,5 +87,11 @@ def placed(model: Model, products: Sequence[Product]) -> tuple[Model, Places]:
     return replace(model, item_factors=factors), places
 
 
-def _text(product: Product) -> str:
-    return f"{product.name} {product.name} {product.description[:LONGEST]}"
+def _terms(product: Product) -> list[str]:
+    name = _words(product.name)
+    pairs = [f"{first} {second}" for first, second in pairwise(name)]
+    return 2 * (name + pairs) + _words(product.description[:LONGEST])
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(strip_accents_unicode(text.lower()))
