@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.recommender.artefact import decode, encode, is_finite
@@ -17,6 +17,8 @@ from tests.unit.recommender.shops import CHOSEN, dataset
 
 MODEL = fit(dataset(), CHOSEN, threads=1)
 CONTENT = encode(MODEL)
+# Where the archive's list of what is in it begins.
+DIRECTORY = CONTENT.index(b"PK\x01\x02")
 
 
 def changed(**arrays: object) -> bytes:
@@ -92,6 +94,10 @@ def test_what_is_no_model(content: bytes) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, len(CONTENT) - 1))
+# In the archive's directory: another version of zip, patched data, a password.
+@example(b"\x40", DIRECTORY + 6)
+@example(b"\x20", DIRECTORY + 8)
+@example(b"\x01", DIRECTORY + 8)
 def test_any_bytes(noise: bytes, at: int) -> None:
     """Noise anywhere in it: it is refused, or it is a model whose numbers are all finite."""
     try:
