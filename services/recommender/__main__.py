@@ -23,7 +23,7 @@ from services.database import Database, DatabaseSettings
 from services.keys import account_keys
 from services.recommender.following import CatalogueLoop, ModelLoop
 from services.recommender.histories import Histories
-from services.recommender.models import ProductRecord
+from services.recommender.models import metadata
 from services.recommender.reactions import InteractionReactions, ProductReactions
 from services.recommender.server import RecommenderServer
 from services.recommender.service import RecommenderService
@@ -115,7 +115,7 @@ async def _training(settings: TrainSettings) -> None:
 
 
 def _migrate() -> None:
-    commands.migrate(NAME, runtime.read_settings(DatabaseSettings, NAME), _MIGRATIONS, ProductRecord.metadata)
+    commands.migrate(NAME, runtime.read_settings(DatabaseSettings, NAME), _MIGRATIONS, metadata)
 
 
 if __name__ == "__main__":

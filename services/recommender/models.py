@@ -24,10 +24,15 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
 from sqlmodel import Column, Field, SQLModel
 
 
-class ProductRecord(SQLModel, table=True):
+class _Table(SQLModel, registry=registry()):
+    """Keeps this database's tables apart from those of other services in one process, as tests have them."""
+
+
+class ProductRecord(_Table, table=True):
     """A product; `changed_at` is the database's clock when this version of it was written."""
 
     __tablename__ = "products"
@@ -51,7 +56,7 @@ class ProductRecord(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
-class InteractionRecord(SQLModel, table=True):
+class InteractionRecord(_Table, table=True):
     """What somebody did with a product; without `account_id`, a visitor who was not signed in."""
 
     __tablename__ = "interactions"
@@ -80,7 +85,7 @@ class InteractionRecord(SQLModel, table=True):
     at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
-class TrainedModelRecord(SQLModel, table=True):
+class TrainedModelRecord(_Table, table=True):
     """What became of one training; `seq` is the newest interaction that had arrived when it began."""
 
     __tablename__ = "models"
@@ -99,7 +104,7 @@ class TrainedModelRecord(SQLModel, table=True):
     sha256: str = Field(sa_type=Text)
 
 
-class ModelPartRecord(SQLModel, table=True):
+class ModelPartRecord(_Table, table=True):
     """A piece of a model's bytes: one value of all of them would be copied whole several times on its way."""
 
     __tablename__ = "model_parts"
@@ -112,7 +117,7 @@ class ModelPartRecord(SQLModel, table=True):
     content: bytes = Field(sa_type=LargeBinary)
 
 
-class PopularRecord(SQLModel, table=True):
+class PopularRecord(_Table, table=True):
     """A product that many view and buy."""
 
     __tablename__ = "popular"
@@ -121,7 +126,7 @@ class PopularRecord(SQLModel, table=True):
     score: float = Field(sa_type=Double)
 
 
-class PlacementRecord(SQLModel, table=True):
+class PlacementRecord(_Table, table=True):
     """Where a product that came after a model's training belongs in it: a row of factors, float32."""
 
     __tablename__ = "placements"
@@ -134,3 +139,6 @@ class PlacementRecord(SQLModel, table=True):
     model_version: int = Field(primary_key=True, sa_type=BigInteger)
     product_id: str = Field(primary_key=True, sa_type=Text)
     vector: bytes = Field(sa_type=LargeBinary)
+
+
+metadata = _Table.metadata

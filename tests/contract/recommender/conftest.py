@@ -10,7 +10,7 @@ from sqlalchemy import text
 import services.recommender
 from services import migration
 from services.database import Database
-from services.recommender.models import InteractionRecord
+from services.recommender.models import metadata
 from services.recommender.store import PostgresRecommender
 from tests.factories.recommender import NOW
 
@@ -22,7 +22,7 @@ TABLES = "products, interactions, models, model_parts, popular, placements"
 async def recommender_database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
     """A migrated database."""
     url = await new_database("recommender")
-    await asyncio.to_thread(migration.migrate, url, MIGRATIONS, InteractionRecord.metadata)
+    await asyncio.to_thread(migration.migrate, url, MIGRATIONS, metadata)
     opened = Database(url, application_name="recommender-contract")
     yield opened
     await opened.close()
