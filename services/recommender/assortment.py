@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from services.recommender.ladder import Ladder, ladder
 from services.recommender.model import Flags, Floats, Integers, Model
 
 # Products placed after the training that are scored; the next training takes them over.
@@ -25,6 +26,7 @@ class Assortment:
 
     version: int
     model: Model
+    ladder: Ladder
     placed_ids: tuple[str, ...]
     placed_rows: Mapping[str, int]
     placed_factors: Floats
@@ -57,14 +59,22 @@ class Assortment:
         chosen[~own] = self.placed_factors[rows[~own] - known]
         return chosen
 
-    def scores(self, x: Floats) -> Floats:
-        """Answers how well each row fits an account of the factors x [f]; what is not alive never fits."""
-        scores = np.empty(len(self.servable), np.float32)
+    def scores(self, x: Floats, rows: Integers) -> Floats:
+        """Answers how well these rows fit an account of the factors x [f]."""
+        return self.factors(rows) @ x
+
+    def best(self, x: Floats, hidden: Integers, k: int, least: float, share: float) -> tuple[Integers, Floats]:
+        """Answers rows, ascending, and their scores for an account of the factors x [f].
+
+        Among them are the best k of those that are servable and not hidden, as far as they score at least `least` and
+        at least `share` of the best score; others may be.
+        """
+        open_rows = self.servable.copy()
+        open_rows[hidden] = False
+        rows, scores = self.ladder.best(x, open_rows, k, least, share)
         known = len(self.model.product_ids)
-        np.dot(self.model.item_factors, x, out=scores[:known])
-        np.dot(self.placed_factors, x, out=scores[known:])
-        scores[~self.servable] = -np.inf
-        return scores
+        placed = np.flatnonzero(open_rows[known:]).astype(np.int32)
+        return np.concatenate([rows, placed + known]), np.concatenate([scores, self.placed_factors[placed] @ x])
 
     def with_placed(self, placed: Iterable[tuple[str, Floats]], alive: Mapping[str, object]) -> "Assortment":
         """Answers one whose annex is this; vectors that do not fit, and products that the model has, are left out."""
@@ -98,7 +108,7 @@ class Assortment:
 def assorted(version: int, model: Model, alive: Mapping[str, object]) -> Assortment:
     """Answers the assortment of a model with an empty annex; `alive` has the products that are."""
     none = np.zeros((0, model.item_factors.shape[1]), np.float32)
-    return Assortment(version, model, (), {}, none, flags(model.product_ids, alive))
+    return Assortment(version, model, ladder(model.item_factors), (), {}, none, flags(model.product_ids, alive))
 
 
 def flags(product_ids: Sequence[str], alive: Mapping[str, object]) -> Flags:

@@ -1,9 +1,7 @@
 """The order of an answer: what fits the taste, then what was seen before, then what is popular, then what is new.
 
-Scoring is one product of a matrix and a vector over all rows, then a partial sort. For 100,000 products of 64 factors
-that is about a millisecond on one core, because the matrix is read once from end to end; an index that skips rows
-(bounds on their norms, for example) was not needed. What fits is found at once; the rest of a list is made only as far
-as somebody pages.
+What fits is found at once, exactly, and without scoring what cannot fit (see ladder.py); the rest of a list is made
+only as far as somebody pages.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ import numpy as np
 from services.recommender.assortment import Assortment
 from services.recommender.domain import Reason, Recommendation
 from services.recommender.folding import fold_in
-from services.recommender.model import Floats
+from services.recommender.model import Floats, Integers
 from services.recommender.shelf import Shelf
 from services.recommender.tastes import Taste
 
@@ -59,10 +57,10 @@ def rank(shelf: Shelf, taste: Taste, because: Reason) -> Ranked:
     """Answers what to show to this taste; `because` is the reason of what the model finds near to it."""
     fitting: Iterable[Recommendation] = ()
     seen: Sequence[str] = taste.seen
-    scores = _scores(shelf.assortment, taste.values) if shelf.assortment else None
-    if shelf.assortment and scores is not None:
-        seen = _by_score(shelf.assortment, scores, taste.seen)
-        fitting = _fitting(shelf.assortment, scores, taste, because)
+    x = _factors(shelf.assortment, taste.values) if shelf.assortment else None
+    if shelf.assortment and x is not None:
+        seen = _by_score(shelf.assortment, x, taste.seen)
+        fitting = _fitting(shelf.assortment, x, taste, because)
     entries = chain(
         fitting,
         (Recommendation(product_id, Reason.SEEN) for product_id in seen),
@@ -72,47 +70,40 @@ def rank(shelf: Shelf, taste: Taste, because: Reason) -> Ranked:
     return Ranked(shelf.version, _distinct(shelf, taste, entries))
 
 
-def _scores(assortment: Assortment, values: Mapping[str, float]) -> Floats | None:
-    """Answers the scores of all rows; None where the model knows nothing of what was dealt with."""
+def _factors(assortment: Assortment, values: Mapping[str, float]) -> Floats | None:
+    """Answers the factors of who dealt with these; None where the model knows nothing of them."""
     known = {assortment.row(product_id): value for product_id, value in values.items()}
     known.pop(None, None)
     if not known:
         return None
     rows = np.array(list(known), np.int32)
     confidence = np.fromiter(known.values(), np.float32, len(known))
-    x = fold_in(assortment.model, assortment.factors(rows), confidence, assortment.counted(rows))
-    return assortment.scores(x)
+    return fold_in(assortment.model, assortment.factors(rows), confidence, assortment.counted(rows))
 
 
-def _fitting(assortment: Assortment, scores: Floats, taste: Taste, because: Reason) -> Iterator[Recommendation]:
-    """Answers the products not dealt with yet that score best."""
-    dealt_with = {*taste.values, *taste.seen, *taste.hidden}
-    scores[[row for row in map(assortment.row, dealt_with) if row is not None]] = -np.inf
+def _fitting(assortment: Assortment, x: Floats, taste: Taste, because: Reason) -> Iterator[Recommendation]:
+    """Answers the products not dealt with yet that score best; equal ones in their order, so that replicas agree."""
+    hidden = _rows(assortment, {*taste.values, *taste.seen, *taste.hidden})
+    rows, scores = assortment.best(x, hidden, MOST_FITTING, _LEAST, _SHARE)
+    fit = scores >= max(_LEAST, _SHARE * float(scores.max(initial=0.0)))
+    rows, scores = rows[fit], scores[fit]
+    best: list[int] = rows[np.argsort(-scores, kind="stable")][:MOST_FITTING].tolist()
     return (
         Recommendation(assortment.product_id(row), Reason.SIMILAR if assortment.is_cold(row) else because)
-        for row in _best(scores)
+        for row in best
     )
 
 
-def _best(scores: Floats) -> list[int]:
-    """Answers the rows that fit at all and are among the best; equal ones in their order, so that replicas agree."""
-    least = max(_LEAST, _SHARE * float(scores.max(initial=0.0)))
-    if len(scores) > MOST_FITTING:
-        last = len(scores) - MOST_FITTING
-        least = max(least, float(np.partition(scores, last)[last]))
-    rows = np.flatnonzero(scores >= least)
-    best: list[int] = rows[np.argsort(-scores[rows], kind="stable")][:MOST_FITTING].tolist()
-    return best
-
-
-def _by_score(assortment: Assortment, scores: Floats, product_ids: Sequence[str]) -> list[str]:
+def _by_score(assortment: Assortment, x: Floats, product_ids: Sequence[str]) -> list[str]:
     """Answers them best first; those without a score last, in the order given."""
+    known = [product_id for product_id in product_ids if assortment.row(product_id) is not None]
+    scores = dict(zip(known, assortment.scores(x, _rows(assortment, known)).tolist(), strict=True))
+    return sorted(product_ids, key=lambda product_id: -scores.get(product_id, -np.inf))
 
-    def place(product_id: str) -> float:
-        row = assortment.row(product_id)
-        return np.inf if row is None else -float(scores[row])
 
-    return sorted(product_ids, key=place)
+def _rows(assortment: Assortment, product_ids: Iterable[str]) -> Integers:
+    """Answers the rows of those that have one, in their order."""
+    return np.array([row for row in map(assortment.row, product_ids) if row is not None], np.int32)
 
 
 def _distinct(shelf: Shelf, taste: Taste, entries: Iterator[Recommendation]) -> Iterator[Recommendation]:

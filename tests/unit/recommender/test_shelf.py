@@ -92,9 +92,12 @@ def test_placed_products_are_scored_beside_the_models_own() -> None:
     rows = np.array([0, row], np.int32)
     assert shelf.factors(rows).tolist() == [[1, 0], [0.5, 0.5]]
     assert shelf.counted(rows).tolist() == [True, False]
-    scores = shelf.scores(np.array([1, 1], np.float32))
-    assert scores[[0, row]].tolist() == [1, 1]
-    assert np.isneginf(scores[1:row]).all()
+    x = np.array([1, 1], np.float32)
+    assert shelf.scores(x, rows).tolist() == [1, 1]
+    # The other rows are not alive.
+    best, scores = shelf.best(x, np.zeros(0, np.int32), 5, 0.1, 0.1)
+    assert (best.tolist(), scores.tolist()) == ([0, row], [1, 1])
+    assert shelf.best(x, np.array([row], np.int32), 5, 0.1, 0.1)[0].tolist() == [0]
 
 
 def test_what_cannot_be_placed_is_left_out() -> None:
