@@ -11,7 +11,7 @@ believed to be better when that is no chance: by the accounts' paired difference
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +138,7 @@ def ranks_of(model: Model, asked: Questions) -> list[Integers]:
         found[:, rows < 0] = -np.inf
         return found
 
-    return _best(asked, scores)
+    return _best(asked, values, scores)
 
 
 def popular_ranks(asked: Questions, chosen: Hyperparameters) -> list[Integers]:
@@ -146,12 +146,12 @@ def popular_ranks(asked: Questions, chosen: Hyperparameters) -> list[Integers]:
     data = asked.before
     values = dealings(data, data.data_to, chosen).values
     popular = np.asarray(values.sum(axis=0), np.float32).ravel()
-    return _best(asked, lambda accounts: np.tile(popular, (len(accounts), 1)))
+    return _best(asked, values, lambda accounts: np.tile(popular, (len(accounts), 1)))
 
 
-def _best(asked: Questions, scores: Callable[[Integers], Floats]) -> list[Integers]:
+def _best(asked: Questions, had: Any, scores: Callable[[Integers], Floats]) -> list[Integers]:
+    """Answers the K of each account that score best, of those for which `had` [m, n] has no value."""
     n = len(asked.before.product_ids)
-    had = dealings(asked.before, asked.before.data_to, Hyperparameters()).values
     found: list[Integers] = []
     size = max(1, _SCORES // max(1, n))
     for begin in range(0, len(asked.accounts), size):

@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge
 
 from services import runtime
 from services.errors import UnavailableError
-from services.loops import first_of
+from services.loops import first_of, work_until
 from services.recommender.artefact import decode, encode
 from services.recommender.dataset import Dataset, Gathering
 from services.recommender.domain import ModelRecord, Product
@@ -94,14 +94,7 @@ class TrainerLoop:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; what is under way then is given up."""
-        working = asyncio.create_task(self._work(stop))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(stopping, return_exceptions=True)
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        await work_until(stop, self._work(stop), grace=0)
 
     async def run_once(self) -> None:
         """Looks for news and does what follows; raises UnavailableError when the database does not answer."""
@@ -237,11 +230,9 @@ class TrainerLoop:
         new = await self._store.unplaced(serving.version, serving.since, PLACED)
         if not new:
             return
-        if serving.places is None:
-            serving = self._serving = replace(serving, places=await self._places(serving.model))
-        places, model = serving.places, serving.model
-        if places is None:
-            return
+        model = serving.model
+        places = serving.places or await self._places(model)
+        self._serving = replace(serving, places=places)
         found = await _in_thread(lambda: places.of(new))
         rows = [model.rows.get(product.product_id) for product in new]
         vectors = [found[at] if row is None else model.item_factors[row] for at, row in enumerate(rows)]
