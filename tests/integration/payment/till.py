@@ -6,7 +6,7 @@ them when, as often, and in whatever order it likes.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -23,13 +23,12 @@ from services import rpc
 from services.database import Database
 from services.errors import UnavailableError
 from services.payment import standard_webhooks
+from tests.integration.holding import Held, held
 from tests.integration.order.conftest import Person, Shop
 
 BACK: Final = "http://127.0.0.1/back"
 # Longest that anything takes which tests wait for: a lease of 30 seconds, and a busy machine.
 PATIENCE: Final = 90.0
-# Any number that nobody else locks.
-_HOLD: Final = 4711
 # Where nobody listens: the provider's own deliveries get lost.
 NOWHERE: Final = "http://127.0.0.1:9/webhook/payment"
 
@@ -176,35 +175,9 @@ class Till(Shop):
             with attempt, rpc.acting_as((await self.administrator()).token):
                 await self.payments.get_payments_for_orders(payment_v1.GetPaymentsForOrdersRequest(order_ids=[1]))
 
-    @asynccontextmanager
-    async def held(self, table: str, event: str, when: str = "true") -> AsyncIterator["Held"]:
+    def held(self, table: str, event: str, when: str = "true") -> AbstractAsyncContextManager[Held]:
         """Makes whoever writes a table so wait inside the transaction, until the block is left."""
-        await self.change(
-            "CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
-            f" 'BEGIN PERFORM pg_advisory_xact_lock_shared({_HOLD}); RETURN COALESCE(NEW, OLD); END'"
-        )
-        async with self.payments_database.dedicated() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_lock({_HOLD})"))
-            create = f"CREATE TRIGGER hold BEFORE {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION hold()"
-            await self.change(create)
-            try:
-                yield Held(self)
-            finally:
-                # The lock first: whoever waits for it holds locks of the table that dropping the trigger needs.
-                await connection.execute(text(f"SELECT pg_advisory_unlock({_HOLD})"))
-                await self.change(f"DROP TRIGGER hold ON {table}")
-
-
-@dataclass(frozen=True)
-class Held:
-    """Says when somebody waits."""
-
-    till: Till
-
-    async def reached(self) -> None:
-        """Waits until somebody waits there."""
-        waiting = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = :hold AND NOT granted"
-        await self.till.until(waiting, wanted=True, hold=_HOLD)
+        return held(self.payments_database, table, event, when)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from protos.gen.ecommerce.recommender import v1
 from services import rpc
 from services.database import Database
 from services.errors import UnavailableError
+from tests.integration.holding import Held, held
 from tests.integration.order.conftest import Person, Shop
 from tests.integration.recommender.feed import PATIENCE, Feed
 
@@ -34,8 +35,6 @@ TRAINING: Final = {
     "TOLERANCE": "0.5",
 }
 T = TypeVar("T")
-# Any number that nobody else locks.
-_HOLD: Final = 4712
 
 
 @dataclass(frozen=True)
@@ -196,22 +195,9 @@ class World:
             with attempt:
                 await self.after_viewing(take=1, instance=instance)
 
-    @asynccontextmanager
-    async def held(self, table: str, event: str) -> AsyncIterator["Held"]:
+    def held(self, table: str, event: str, when: str = "true") -> AbstractAsyncContextManager[Held]:
         """Makes whoever writes a table so wait inside the transaction, until the block is left."""
-        await self.change(
-            "CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
-            f" 'BEGIN PERFORM pg_advisory_xact_lock_shared({_HOLD}); RETURN COALESCE(NEW, OLD); END'"
-        )
-        async with self.database.dedicated() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_lock({_HOLD})"))
-            await self.change(f"CREATE TRIGGER hold BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION hold()")
-            try:
-                yield Held(self)
-            finally:
-                # The lock first: whoever waits for it holds locks of the table that dropping the trigger needs.
-                await connection.execute(text(f"SELECT pg_advisory_unlock({_HOLD})"))
-                await self.change(f"DROP TRIGGER hold ON {table}")
+        return held(self.database, table, event, when)
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -221,18 +207,6 @@ class World:
         if instance not in self._channels:
             self._channels[instance] = rpc.Channel(f"127.0.0.1:{self.platform.service(instance).port}", timeout=10)
         return self._channels[instance].stub(v1.RecommenderServiceStub)
-
-
-@dataclass(frozen=True)
-class Held:
-    """Says when somebody waits."""
-
-    world: World
-
-    async def reached(self) -> None:
-        """Waits until somebody waits there."""
-        waiting = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = :hold AND NOT granted"
-        await self.world.until(waiting, wanted=True, hold=_HOLD)
 
 
 @asynccontextmanager
