@@ -88,17 +88,23 @@ class ElasticsearchIndex:
         )
         return [product_of(hit["_source"]) for hit in answer["hits"]["hits"]]
 
-    async def write(self, alias: str, products: Sequence[Product], gone: Mapping[str, int]) -> None:
+    async def write(
+        self, alias: str, products: Sequence[Product], gone: Mapping[str, int], *, wait_until_visible: bool = False
+    ) -> None:
         """Stores products as they are, and removes those that are gone, by id with the version of their removal.
 
-        Whatever the index has in a newer version stays. Raises UnavailableError when the same may pass later, then
-        some of it may have been written; RejectedError when something of it never will.
+        Whatever the index has in a newer version stays. With `wait_until_visible` every search that begins after the
+        answer sees what was written, which takes as long as the next refresh. Raises UnavailableError when the same
+        may pass later, then some of it may have been written; RejectedError when something of it never will.
         """
+        refresh = "wait_for" if wait_until_visible else None
         operations = [*map(_put, products), *(_removal(*item) for item in gone.items())]
         for start in range(0, len(operations), _BULK):
             lines = [line for lines in operations[start : start + _BULK] for line in lines]
             with self._translated():
-                answer = await self._client.bulk(index=alias, operations=[*_GUARD, *lines], require_alias=True)
+                answer = await self._client.bulk(
+                    index=alias, operations=[*_GUARD, *lines], require_alias=True, refresh=refresh
+                )
             _check(answer["items"][1:])
 
     # Replacing it. ----------------------------------------------------------------------------------------------------

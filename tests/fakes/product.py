@@ -115,7 +115,11 @@ class FakeSearchIndex:
         )
         return [product for _, _, product in ranked][skip : skip + take]
 
-    async def write(self, alias: str, products: Sequence[Product], gone: Mapping[str, int]) -> None:
+    async def write(
+        self, alias: str, products: Sequence[Product], gone: Mapping[str, int], *, wait_until_visible: bool = False
+    ) -> None:
+        # A write to a dictionary is visible at once.
+        del wait_until_visible
         self._require_available()
         index = self._behind(alias)
         for product in products:

@@ -42,6 +42,14 @@ async def test_whole_products(searchable: Searchable) -> None:
     assert await _find(searchable, "kettle") == [written]
 
 
+async def test_visible_when_answered(searchable: Searchable) -> None:
+    """Who waits until a write is visible finds it, and misses what is gone, without a refresh of their own."""
+    await searchable.index.write(ALIAS, [product(1, "Kettle"), product(2, "Kettle")], {}, wait_until_visible=True)
+    assert [each.id for each in await _find(searchable, "kettle")] == [product_id(1), product_id(2)]
+    await searchable.index.write(ALIAS, [], {product_id(1): 2}, wait_until_visible=True)
+    assert [each.id for each in await _find(searchable, "kettle")] == [product_id(2)]
+
+
 @pytest.mark.parametrize(
     ("words", "number"),
     [
