@@ -1,28 +1,15 @@
 """Every query of the product service.
 
-Reads select columns, not records, and take one round trip each. A change locks its row first, so that of two at once
-the second sees what the first has made; the event is staged in the same transaction.
+Reads take one round trip each, and tell their SQL to the driver: SQLAlchemy's share of a short read is ten times the
+driver's. A change locks its row first, so that of two at once the second sees what the first has made; the event is
+staged in the same transaction.
 """
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import (
-    ARRAY,
-    CursorResult,
-    Executable,
-    Select,
-    Table,
-    Uuid,
-    any_,
-    bindparam,
-    delete,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import CursorResult, Executable, Select, Table, bindparam, delete, insert, select, text, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services import outbox
@@ -33,15 +20,23 @@ from services.product.models import ProductRecord
 from services.product.service import Product
 
 _TABLE: Final[Table] = ProductRecord.__table__  # type: ignore[attr-defined]  # SQLModel adds it without telling mypy
-_ROWS: Final[Select[Any]] = select(*(_TABLE.c[name] for name in Product.__slots__))
-# Made once, with parameters, so that SQLAlchemy need not work out each time that it knows the statement already.
-_ONE: Final = _ROWS.where(_TABLE.c.id == bindparam("id"))
-_LOCKED: Final = _ONE.with_for_update()
+_FIELDS: Final = Product.__slots__
+# The server writes ids as we do, which is cheaper than making an object of each first.
+_COLUMNS: Final = ", ".join("id::text" if name == "id" else name for name in _FIELDS)
+_ROWS: Final = f"SELECT {_COLUMNS} FROM products"  # noqa: S608 of constants
+ONE: Final = f"{_ROWS} WHERE id = $1"
 # One array parameter, so that the statement is the same for any number of ids.
-_MANY: Final = _ROWS.where(_TABLE.c.id == any_(bindparam("ids", type_=ARRAY(Uuid(as_uuid=False)))))
-_PAGE: Final = _ROWS.order_by(_TABLE.c.id).offset(bindparam("skip")).limit(bindparam("take"))
-_FIRST: Final = _ROWS.order_by(_TABLE.c.id).limit(bindparam("take"))
-_NEXT: Final = _FIRST.where(_TABLE.c.id > bindparam("after"))
+MANY: Final = f"{_ROWS} WHERE id = ANY($1::uuid[])"
+# They name the table: `id` alone would be the text in the first column, which no index sorts.
+FIRST: Final = f"{_ROWS} ORDER BY products.id LIMIT $1"
+NEXT: Final = f"{_ROWS} WHERE id > $2 ORDER BY products.id LIMIT $1"
+# What is skipped is counted in the index alone; no row is read that is not shown.
+_SKIPPED_TO: Final = "SELECT id FROM products ORDER BY id OFFSET $2 LIMIT 1"
+DEEP: Final = f"{_ROWS} WHERE id >= ({_SKIPPED_TO}) ORDER BY products.id LIMIT $1"
+_LOCKED: Final[Select[Any]] = (
+    select(*(_TABLE.c[name] for name in _FIELDS)).where(_TABLE.c.id == bindparam("id")).with_for_update()
+)
+# Made once, with parameters, so that SQLAlchemy need not work out each time that it knows the statement already.
 _INSERT: Final = insert(_TABLE)
 _UPDATE: Final = update(_TABLE).where(_TABLE.c.id == bindparam("changed_id"))
 _DELETE: Final = delete(_TABLE).where(_TABLE.c.id == bindparam("id"))
@@ -67,23 +62,22 @@ class PostgresProducts:
 
     async def get(self, product_id: str) -> Product | None:
         """Answers one product, or None."""
-        async with self._database.session() as session:
-            row = (await _execute(session, _ONE, {"id": product_id})).one_or_none()
-        return None if row is None else _product(row)
+        rows = await self._database.fetch(ONE, product_id)
+        return Product(*rows[0]) if rows else None
 
     async def get_many(self, ids: Sequence[str]) -> list[Product]:
         """Answers those that exist, in any order."""
-        return await self._products(_MANY, {"ids": list(ids)})
+        return await self._products(MANY, ids)
 
     async def page(self, skip: int, take: int) -> list[Product]:
         """Answers a page of all products, oldest first."""
-        return await self._products(_PAGE, {"skip": skip, "take": take})
+        return await (self._products(DEEP, take, skip) if skip else self._products(FIRST, take))
 
     async def after(self, product_id: str | None, take: int) -> list[Product]:
         """Answers the next products by id, from the beginning where None is given: all of them, batch by batch."""
         if product_id is None:
-            return await self._products(_FIRST, {"take": take})
-        return await self._products(_NEXT, {"after": product_id, "take": take})
+            return await self._products(FIRST, take)
+        return await self._products(NEXT, take, product_id)
 
     async def change(self, product_id: str, decide: Callable[[Product], Product]) -> Product:
         """Replaces a product by what `decide` makes of it, with the event; the same product changes nothing."""
@@ -122,17 +116,15 @@ class PostgresProducts:
 
             yield still_held
 
-    async def _products(self, statement: Select[Any], values: Mapping[str, Any]) -> list[Product]:
-        async with self._database.session() as session:
-            rows = (await _execute(session, statement, values)).all()
-        return [_product(row) for row in rows]
+    async def _products(self, sql: str, *args: object) -> list[Product]:
+        return [Product(*row) for row in await self._database.fetch(sql, *args)]
 
 
 async def _locked(session: AsyncSession, product_id: str) -> Product:
-    row = (await _execute(session, _LOCKED, {"id": product_id})).one_or_none()
+    row: Sequence[Any] | None = (await _execute(session, _LOCKED, {"id": product_id})).one_or_none()
     if row is None:
         raise NotFoundError("There is no such product.")
-    return _product(row)
+    return Product(*row)
 
 
 async def _execute(session: AsyncSession, statement: Executable, values: Mapping[str, Any]) -> CursorResult[Any]:
@@ -140,10 +132,5 @@ async def _execute(session: AsyncSession, statement: Executable, values: Mapping
     return await (await session.connection()).execute(statement, values)
 
 
-def _product(row: Sequence[Any]) -> Product:
-    """The columns are selected in the order of the product's fields."""
-    return Product(*row)
-
-
 def _values(product: Product) -> dict[str, Any]:
-    return {name: getattr(product, name) for name in Product.__slots__}
+    return {name: getattr(product, name) for name in _FIELDS}

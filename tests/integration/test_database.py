@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from textwrap import dedent
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +21,8 @@ from services.migration import migrate, pending_changes
 from services.outbox import OutboxRecord
 
 NewDatabase = Callable[[str], Awaitable[str]]
+# Runs one statement and answers its first value.
+Ask = Callable[[Database, str], Awaitable[object]]
 
 
 @pytest.fixture
@@ -45,6 +48,17 @@ async def run(session: AsyncSession, statement: str, **values: object) -> sa.Cur
 async def ask(database: Database, statement: str = "SELECT 1") -> object:
     async with database.session() as session:
         return (await run(session, statement)).scalar_one()
+
+
+async def ask_driver(database: Database, statement: str) -> object:
+    (row,) = await database.fetch(statement)
+    return row[0]
+
+
+@pytest.fixture(params=[ask, ask_driver], ids=["session", "fetch"])
+def read(request: pytest.FixtureRequest) -> Ask:
+    """Each way of reading in turn: they differ in cost, not in what they promise."""
+    return request.param  # type: ignore[no-any-return] # pytest knows no types
 
 
 async def insert(database: Database, *numbers: int) -> None:
@@ -74,13 +88,13 @@ async def test_connections_say_whose_they_are(database: Database) -> None:
     assert await ask(database, "SELECT current_setting('application_name')") == "the-test"
 
 
-async def test_a_statement_over_its_time_is_cut_off(database: Database) -> None:
+async def test_a_statement_over_its_time_is_cut_off(database: Database, read: Ask) -> None:
     """A statement that takes too long is ended by the server and told as unavailable; the connection goes on."""
     began = time.monotonic()
     with pytest.raises(UnavailableError):
-        await ask(database, "SELECT pg_sleep(30)")
+        await read(database, "SELECT pg_sleep(30)")
     assert time.monotonic() - began < 10
-    assert await ask(database) == 1
+    assert await read(database, "SELECT 1") == 1
 
 
 async def test_a_deadlock_is_told_as_unavailable(database: Database) -> None:
@@ -100,29 +114,59 @@ async def test_a_deadlock_is_told_as_unavailable(database: Database) -> None:
     assert sorted(map(type, outcomes), key=str) == [type(None), UnavailableError]
 
 
-async def test_an_exhausted_pool_is_told_as_unavailable(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exhausted_pool_is_told_as_unavailable(
+    database: Database, read: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who waits longer than the pool's limit for a connection is told so; the pool goes on."""
     monkeypatch.setattr(database._engine.pool, "_timeout", 0.1)
     async with database.session() as one, database.session() as two:
         await run(one, "SELECT 1")
         await run(two, "SELECT 1")
         with pytest.raises(UnavailableError):
-            await ask(database)
-    assert await ask(database) == 1
+            await read(database, "SELECT 1")
+    assert await read(database, "SELECT 1") == 1
 
 
-async def test_cancelled_requests_leave_the_pool_whole(database: Database) -> None:
+async def test_cancelled_requests_leave_the_pool_whole(database: Database, read: Ask) -> None:
     """A caller who gives up in the middle of a statement costs the pool no connection."""
     for _ in range(6):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await ask(database, "SELECT 1 FROM pg_sleep(0.5)")
-    answers = await asyncio.gather(*(ask(database, "SELECT 1 FROM pg_sleep(0.1)") for _ in range(2)))
+                await read(database, "SELECT 1 FROM pg_sleep(0.5)")
+    answers = await asyncio.gather(*(read(database, "SELECT 1 FROM pg_sleep(0.1)") for _ in range(2)))
     assert answers == [1, 1]
 
 
+async def test_the_driver_reads_what_a_session_reads(database: Database) -> None:
+    """Arguments go by number; nothing is begun, and the connections are those of the pool."""
+    await insert(database, 1, 2, 3)
+    rows = await database.fetch("SELECT number FROM numbers WHERE number = ANY($1::int[]) ORDER BY number", [3, 1, 7])
+    assert [row["number"] for row in rows] == [1, 3]
+    assert await database.fetch("SELECT number FROM numbers WHERE number = $1", 9) == []
+    name = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND state NOT LIKE 'idle in transaction%'"
+    assert [tuple(row) for row in await database.fetch(name, "the-test")] == [(1,)]
+
+
+async def test_a_mistake_is_no_outage(database: Database) -> None:
+    """A statement that the server refuses, and an argument of another type, are told as they are; the pool goes on."""
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await database.fetch("SELECT * FROM nothing")
+    with pytest.raises(asyncpg.DataError):
+        await database.fetch("SELECT $1::int", "one")
+    assert [tuple(row) for row in await database.fetch("SELECT $1::int", 1)] == [(1,)]
+
+
+async def test_a_prepared_read_survives_a_migration(database: Database) -> None:
+    """A statement that is prepared already goes on when a migration has changed its table."""
+    await insert(database, 1)
+    assert len((await database.fetch("SELECT * FROM numbers"))[0]) == 1
+    async with database.transaction() as session:
+        await run(session, "ALTER TABLE numbers ADD COLUMN name TEXT")
+    assert len((await database.fetch("SELECT * FROM numbers"))[0]) == 2
+
+
 async def test_a_restarted_postgresql_serves_the_next_request(
-    datastores: Datastores, database: Database, migrations: Path
+    datastores: Datastores, database: Database, read: Ask, migrations: Path
 ) -> None:
     """While PostgreSQL is down each request is told so; when it is back the first one passes, on every connection."""
 
@@ -133,8 +177,10 @@ async def test_a_restarted_postgresql_serves_the_next_request(
     await asyncio.gather(hold(), hold())
     await datastores.postgres.restart()
     assert list(await asyncio.gather(hold(), hold())) == [1, 1]
+    await datastores.postgres.restart()
+    assert await read(database, "SELECT 1") == 1
     await datastores.postgres.kill()
-    for attempt in (ask(database), insert(database, 7)):
+    for attempt in (read(database, "SELECT 1"), insert(database, 7)):
         with pytest.raises(UnavailableError):
             await attempt
     assert await database.missing(migrations) == ["PostgreSQL"]
@@ -144,20 +190,20 @@ async def test_a_restarted_postgresql_serves_the_next_request(
 
 
 async def test_a_frozen_postgresql_is_noticed_in_time(
-    datastores: Datastores, database: Database, migrations: Path
+    datastores: Datastores, database: Database, read: Ask, migrations: Path
 ) -> None:
     """A server that keeps its connections and answers nothing costs a request its time limit and no more."""
-    await ask(database)
+    await read(database, "SELECT 1")
     datastores.postgres.pause()
     try:
         began = time.monotonic()
         with pytest.raises(UnavailableError):
-            await ask(database)
+            await read(database, "SELECT 1")
         assert await database.missing(migrations) == ["PostgreSQL"]
         assert time.monotonic() - began < 20
     finally:
         datastores.postgres.resume()
-    assert await ask(database) == 1
+    assert await read(database, "SELECT 1") == 1
 
 
 def test_a_url_of_another_database_is_refused() -> None:
