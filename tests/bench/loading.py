@@ -1,0 +1,112 @@
+"""Puts a made-up catalogue into a running platform past its services: COPY into the tables, _bulk into the index.
+
+A million of each takes minutes this way. Checks between tables and the index's refreshes wait until all is there; what
+was written is then brought into the state that it would be in after some hours of ordinary life: vacuumed, analysed,
+and with no merge of the index left to do.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+import asyncpg
+import httpx
+import msgspec
+
+from local.platform import Platform
+from tests.bench.catalogue import LINE_COLUMNS, ORDER_COLUMNS, PRODUCT_COLUMNS, Catalogue, Row
+
+# Seconds; far above what it takes, but not for ever.
+_LONGEST: Final = 1_800
+# Orders that are written between two looks at the generator; with their lines some ten MiB.
+_ORDERS: Final = 20_000
+# Documents of one request, and requests under way at once.
+_BULK: Final = 2_000
+_WIDTH: Final = 3
+# What the index's settings say outside of loading; see services/product/documents.py.
+_REFRESH: Final = "250ms"
+
+
+async def load(platform: Platform, catalogue: Catalogue) -> None:
+    """Writes all of it; the platform's tables of products and orders must be empty."""
+    await _load_products(platform.environment("product")["DATABASE_URL"], catalogue)
+    await _load_orders(platform.environment("order")["DATABASE_URL"], catalogue)
+    await _load_index(platform.datastores.elasticsearch.url, catalogue)
+
+
+async def _load_products(url: str, catalogue: Catalogue) -> None:
+    connection = await _connected(url)
+    try:
+        await _copy(connection, "products", PRODUCT_COLUMNS, catalogue.product_rows())
+        await connection.execute("VACUUM (ANALYZE) products", timeout=_LONGEST)
+    finally:
+        await connection.close()
+
+
+async def _load_orders(url: str, catalogue: Catalogue) -> None:
+    connection = await _connected(url)
+    try:
+        # Each line's order is there, by construction: three million look-ups would say no more.
+        await connection.execute("SET session_replication_role = replica")
+        for orders, lines in _chunks(catalogue):
+            await _copy(connection, "orders", ORDER_COLUMNS, iter(orders))
+            await _copy(connection, "order_lines", LINE_COLUMNS, iter(lines))
+        await connection.execute(f"ALTER TABLE orders ALTER COLUMN id RESTART WITH {catalogue.orders + 1}")
+        await connection.execute("VACUUM (ANALYZE) orders, order_lines", timeout=_LONGEST)
+    finally:
+        await connection.close()
+
+
+def _chunks(catalogue: Catalogue) -> Iterator[tuple[list[Row], list[Row]]]:
+    orders: list[Row] = []
+    lines: list[Row] = []
+    for order, its_lines in catalogue.orders_with_lines():
+        orders.append(order)
+        lines += its_lines
+        if len(orders) == _ORDERS:
+            yield orders, lines
+            orders, lines = [], []
+    yield orders, lines
+
+
+async def _connected(url: str) -> Any:
+    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=10)
+
+
+async def _copy(connection: Any, table: str, columns: tuple[str, ...], rows: Iterator[Row]) -> None:
+    await connection.copy_records_to_table(table, records=rows, columns=columns, timeout=_LONGEST)
+
+
+async def _load_index(url: str, catalogue: Catalogue) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=_LONGEST) as client:
+        await _put(client, "/products/_settings", {"index": {"refresh_interval": "-1"}})
+        starts = iter(range(0, catalogue.products, _BULK))
+
+        async def send() -> None:
+            for start in starts:
+                await _send(client, catalogue, range(start, min(start + _BULK, catalogue.products)))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_WIDTH):
+                group.create_task(send())
+        (await client.post("/products/_forcemerge", params={"max_num_segments": 1})).raise_for_status()
+        await _put(client, "/products/_settings", {"index": {"refresh_interval": _REFRESH}})
+        (await client.post("/products/_refresh")).raise_for_status()
+
+
+async def _put(client: httpx.AsyncClient, path: str, body: object) -> None:
+    (await client.put(path, json=body)).raise_for_status()
+
+
+async def _send(client: httpx.AsyncClient, catalogue: Catalogue, numbers: range) -> None:
+    encode = msgspec.json.encode
+    lines = bytearray()
+    for document in catalogue.documents(numbers):
+        action = {"index": {"_id": document["id"], "version": 1, "version_type": "external_gte"}}
+        lines += encode(action) + b"\n" + encode(document) + b"\n"
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await client.post(
+        "/products/_bulk", params={"require_alias": "true"}, content=bytes(lines), headers=headers
+    )
+    if answer.raise_for_status().json()["errors"]:
+        raise RuntimeError(f"The index refused some of the products {numbers}: {answer.text[:500]}")
