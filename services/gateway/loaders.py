@@ -15,7 +15,7 @@ from protos.gen.ecommerce.order.v1 import Order
 from protos.gen.ecommerce.payment.v1 import Payment
 from protos.gen.ecommerce.product.v1 import Product
 from services.errors import EcommerceError, NotFoundError
-from services.gateway.clients import Orders, Products
+from services.gateway.clients import MAX_PRODUCTS, Orders, Products
 from services.gateway.identity import Caller
 from services.gateway.payments import Payments
 
@@ -23,8 +23,6 @@ from services.gateway.payments import Payments
 MAX_ACCOUNTS: Final = 100
 # What one GetPaymentsForOrders takes (payment.proto).
 MAX_ORDERS: Final = 1_000
-# A page, which fits one answer however long the descriptions are; more products could be too large for it.
-MAX_PRODUCTS: Final = 100
 
 
 class OrdersOf(NamedTuple):
