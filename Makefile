@@ -73,8 +73,8 @@ protos: setup ## Generate protos/gen from the .proto files
 schema: setup ## Write services/gateway/schema.graphql from the code
 	@$(UV) python -m services.gateway schema
 
-bench: setup ## Measure the platform under load and print the table (needs wrk; BENCH=recommender: the recommender alone, large)
-	@$(UV) python -m tests.bench $(BENCH)
+bench: setup ## Measure the platform under load and print the table (needs wrk; SIZE=large; BENCH=steps: until it bends; BENCH=recommender)
+	@$(UV) python -m tests.bench $(BENCH) --shop $(or $(SIZE),small)
 
 evaluate: setup ## Measure the recommender on MovieLens 100k, or on your own interactions (DATA=file.csv), beside baselines
 	@$(UV) python -m tests.evaluate $(if $(DATA),--data "$(DATA)")

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from local.platform import Platform
-from tests.bench import cpu, recommender, wrk
+from tests.bench import cpu, large, recommender, steps, wrk
 from tests.bench.data import load
 from tests.bench.scenarios import Scenario, expected_bodies, scenarios
 from tests.client import SEARCH, GraphQL
@@ -82,7 +82,10 @@ async def _until_searchable(ask: GraphQL, products: int) -> None:
 def main() -> int:
     """Reads the command line; 0 when every reply was right."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("platform", "recommender"), default="platform")
+    parser.add_argument("what", nargs="?", choices=("platform", "recommender", "steps"), default="platform")
+    parser.add_argument(
+        "--shop", choices=("small", "large"), default="small", help="large: a million products and orders beside a few"
+    )
     parser.add_argument("--seconds", type=int, default=8, help="counted seconds of load for each line")
     parser.add_argument("--only", default="", help="only operations with this in their name")
     parser.add_argument(
@@ -91,9 +94,13 @@ def main() -> int:
     options = parser.parse_args()
     if options.what == "recommender":
         return 0 if asyncio.run(recommender.bench(options.size, options.seconds)) else 1
+    if options.what == "steps":
+        return 0 if steps.run(options.seconds) else 1
     if not wrk.installed():
         print("wrk is missing. Get it with: apt-get install wrk", file=sys.stderr)
         return 1
+    if options.shop == "large":
+        return 0 if large.run(options.seconds) else 1
     return 0 if asyncio.run(bench(options.seconds, options.only)) else 1
 
 
