@@ -38,6 +38,8 @@ _MAX_WORDS: Final = 300
 # An update of a document that never exists. Elasticsearch heeds the wish for an alias only with operations that could
 # store something, and makes an index for a request of nothing but removals; this one makes it heed the wish.
 _GUARD: Final[tuple[Mapping[str, Any], ...]] = ({"update": {"_id": "none"}}, {"doc": {}})
+# Of each hit only the document is told: neither its score nor its place in the order.
+_SHOWN: Final = ("hits.hits._source",)
 _INDEX_NAME: Final = re.compile(rf"{ALIAS}-\d{{16}}")
 
 _WRITES: Final = Counter("product_index_writes", "Documents written to the search index", ["result"])
@@ -83,10 +85,15 @@ class ElasticsearchIndex:
             track_total_hits=False,
             allow_partial_search_results=False,
             preference=preference(folded),
+            # Which documents match is kept until the next refresh of an index that has changed. Elasticsearch keeps
+            # answers with hits in them only where that is asked for.
+            request_cache=True,
+            filter_path=_SHOWN,
             # The server gives up first, so that what nobody waits for any more does not pile up there.
             timeout=f"{self._search_seconds * 900:.0f}ms",
         )
-        return [product_of(hit["_source"]) for hit in answer["hits"]["hits"]]
+        # Where nothing is found, nothing is left of the answer.
+        return [product_of(hit["_source"]) for hit in answer.get("hits", {}).get("hits", ())]
 
     async def write(
         self, alias: str, products: Sequence[Product], gone: Mapping[str, int], *, wait_until_visible: bool = False
