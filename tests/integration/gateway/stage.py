@@ -38,7 +38,7 @@ class Script:
     callers: set[int | None] = field(default_factory=set)
     # What the payment service was asked to open.
     pages: list[payment_v1.CreateCheckoutSessionRequest] = field(default_factory=list)
-    # What is asked for "slow" waits for this before it answers.
+    # A search for "slow", and recommendations for who viewed it, wait for this before they are answered.
     released: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
@@ -71,7 +71,7 @@ class AccountServer(account_v1.AccountServiceBase):
 
 
 class ProductServer(product_v1.ProductServiceBase):
-    """Every id but "missing" is a product; "slow" waits to be released."""
+    """Every id but "missing" is a product; a search for "slow" waits to be released, and finds one."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -80,14 +80,15 @@ class ProductServer(product_v1.ProductServiceBase):
         self._script.calls["GetProduct"] += 1
         if message.id == "missing":
             raise NotFoundError("There is no such product.")
-        if message.id == "slow":
-            self._script.arrived.release()
-            await self._script.released.wait()
         product = product_v1.Product(id=message.id, name="Mug", price=usd(1999), account_id=1, version=1)
         return product_v1.GetProductResponse(product=product)
 
     async def get_products(self, message: product_v1.GetProductsRequest) -> product_v1.GetProductsResponse:
         self._script.calls["GetProducts"] += 1
+        if message.query == "slow":
+            self._script.arrived.release()
+            await self._script.released.wait()
+            return product_v1.GetProductsResponse(products=[product_v1.Product(id="slow", price=usd(1999), version=1)])
         found = [product_id for product_id in message.ids if product_id != "missing"]
         return product_v1.GetProductsResponse(
             products=[product_v1.Product(id=each, name="Mug", price=usd(1999), version=1) for each in found]

@@ -18,7 +18,7 @@ from tests.integration.gateway.stage import staged
 
 QUERY = {"query": "query($id: String) { product(id: $id) { id } }"}
 FAST = QUERY | {"variables": {"id": "mug"}}
-SLOW = QUERY | {"variables": {"id": "slow"}}
+SLOW = {"query": '{ product(query: "slow") { id } }'}
 
 
 async def test_readiness_names_what_is_missing(folder: Path) -> None:
