@@ -1,7 +1,7 @@
 """PostgreSQL: one bounded pool for each process, and errors a caller can act on.
 
 Reads run without a transaction block: one statement, one round trip. Hot ones are told to the driver itself (`fetch`),
-which costs a tenth of what a session does; all others run in a `session`. Writes run in a `transaction`. A
+which costs less than half of what a session does; all others run in a `session`. Writes run in a `transaction`. A
 connection that the server has closed is noticed when it is taken from the pool, which costs nothing because the
 socket's end is already known; so a restarted PostgreSQL serves the next request. Whatever says that the database
 does not answer now (no connection, none free, a statement cut off by its time limit, a deadlock's victim) leaves both
