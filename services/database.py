@@ -105,10 +105,8 @@ class Database:
         return await greenlet_spawn(self._fetch, sql, args)
 
     def _fetch(self, sql: str, args: tuple[object, ...]) -> list[asyncpg.Record]:
-        try:
+        with unavailable_when_it_is():
             held: Any = self._engine.sync_engine.pool.connect()
-        except _FAILURES as error:
-            _raise_unavailable(error)
         connection: asyncpg.Connection[asyncpg.Record] = held.driver_connection
         try:
             rows: list[asyncpg.Record] = await_only(connection.fetch(sql, *args))

@@ -26,7 +26,6 @@ from services.body import TooLargeError, linger, receive_body
 from services.errors import EcommerceError, InvalidError, RateLimitedError, UnavailableError
 from services.gateway.context import Context, Platform
 from services.gateway.documents import Documents, Operation, RequestError
-from services.gateway.execution import PlainExecutor
 from services.gateway.failures import Failures, tell_alone
 from services.gateway.identity import Caller, SignIns, token_of
 from services.gateway.limits import Limits, check_variables
@@ -83,7 +82,7 @@ class Endpoint:
     ) -> None:
         # Strawberry has no public name for the graphql-core schema that it builds.
         self._graphql_schema = schema._schema  # noqa: SLF001
-        self._executor = PlainExecutor
+        self._executor = schema.execution_context_class
         self._platform = platform
         self._sign_ins = sign_ins
         self._limits = rules.limits

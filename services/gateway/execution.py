@@ -183,14 +183,12 @@ def _statements(member: _Member, number: int) -> list[str]:
         then = [*checked, f"v = {made}"]
     if member.nullable:
         then = ["if v is not None:", *(f"    {line}" for line in then)]
-    elif member.kind == "leaf":
-        then = ["if v is None: raise UnplainError", *then]
     return [f"v = o.{member.attribute}", *then, f"{value} = v"]
 
 
 def _leaf(type_: Any, value: Any) -> Any:
-    """Answers what the type makes of the value."""
-    coerced = type_.coerce_output_value(value)
+    """Answers what the type makes of the value; null is for `nullable` to let pass."""
+    coerced = None if value is None else type_.coerce_output_value(value)
     if coerced is None:
         raise UnplainError
     return coerced

@@ -14,6 +14,7 @@ from strawberry.schema.config import StrawberryConfig
 from services.errors import ForbiddenError, NotFoundError
 from services.gateway import types
 from services.gateway.context import Info
+from services.gateway.execution import PlainExecutor
 from services.gateway.mutations import Mutation
 from services.gateway.recommendations import Recommended, latest_viewed
 from services.gateway.types import (
@@ -172,4 +173,6 @@ def _describe() -> None:
 
 
 _describe()
-SCHEMA: Final = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map={Time: TIME}))
+SCHEMA: Final = strawberry.Schema(
+    Query, Mutation, config=StrawberryConfig(scalar_map={Time: TIME}), execution_context_class=PlainExecutor
+)
