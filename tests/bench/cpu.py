@@ -12,6 +12,11 @@ def used(root: psutil.Process) -> float:
     return sum(_of(process) for process in root.children(recursive=True))
 
 
+def of_tree(root: psutil.Process) -> float:
+    """Answers the seconds of CPU that `root` and all its descendants have used."""
+    return _of(root) + used(root)
+
+
 def _of(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()

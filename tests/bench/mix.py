@@ -16,7 +16,7 @@ from typing import Any, Final
 from tests.bench.arrivals import Call, post
 from tests.bench.catalogue import Catalogue
 from tests.bench.data import ADJECTIVES, LINES_EACH, NOUNS, PASSWORD
-from tests.bench.scenarios import FIELDS, PAGE
+from tests.bench.scenarios import BY_ID, PAGE, PAGE_OF, SEARCH_FOR
 from tests.client import CREATE_ORDER, LOGIN, UPDATE_PRODUCT
 
 SHARES: Final[Mapping[str, int]] = {
@@ -27,9 +27,6 @@ _OWN: Final = (
     "query($p: PaginationInput) { accounts { id name orders(pagination: $p) {"
     " id createdAt totalPrice products { id name price quantity } } } }"
 )
-_BY_ID: Final = f"query($id: String) {{ product(id: $id) {{ {FIELDS} }} }}"
-_PAGE: Final = f"query($p: PaginationInput) {{ product(pagination: $p) {{ {FIELDS} }} }}"
-_SEARCH: Final = f"query($q: String, $p: PaginationInput) {{ product(query: $q, pagination: $p) {{ {FIELDS} }} }}"
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,16 @@ class Visitors:
 
     def _by_id(self, dice: random.Random, popular: "Popularity") -> Call:
         product_id = Catalogue.product_id(popular.draw(dice))
-        return self._call(_BY_ID, {"id": product_id}, contains(f'"id":"{product_id}"'))
+        return self._call(BY_ID, {"id": product_id}, contains(f'"id":"{product_id}"'))
 
     def _page(self, dice: random.Random, _popular: "Popularity") -> Call:
         page = min(int(dice.expovariate(0.3)), PAGES - 1)
-        return self._call(_PAGE, {"p": {"skip": PAGE * page, "take": PAGE}}, contains('"id":', PAGE))
+        return self._call(PAGE_OF, {"p": {"skip": PAGE * page, "take": PAGE}}, contains('"id":', PAGE))
 
     def _search(self, dice: random.Random, _popular: "Popularity") -> Call:
         words = f"{ADJECTIVES[min(int(dice.expovariate(0.4)), 9)]} {NOUNS[min(int(dice.expovariate(0.4)), 9)]}"
         variables = {"q": words, "p": {"skip": 0, "take": PAGE}}
-        return self._call(_SEARCH, variables, contains(f'"name":"{words}', PAGE))
+        return self._call(SEARCH_FOR, variables, contains(f'"name":"{words}', PAGE))
 
     def _own_orders(self, dice: random.Random, _popular: "Popularity") -> Call:
         variables = {"p": {"skip": 0, "take": 5}}

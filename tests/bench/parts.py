@@ -10,15 +10,9 @@ from tests.bench import cpu
 
 def used_by_part(platform: Platform) -> dict[str, float]:
     """Answers the seconds of CPU that each running part has used since it started, by its name."""
-    return {process.name: _used(process.pid) for process in platform.processes if process.running}
+    return {process.name: cpu.of_tree(psutil.Process(process.pid)) for process in platform.processes if process.running}
 
 
 def between(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """Answers what was added; a part that was started in between counts from its start."""
     return {name: spent - before.get(name, 0.0) for name, spent in after.items()}
-
-
-def _used(pid: int) -> float:
-    root = psutil.Process(pid)
-    times = root.cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system) + cpu.used(root)

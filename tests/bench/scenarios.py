@@ -48,7 +48,7 @@ def scenarios(made: Dataset, administrator: str) -> list[Scenario]:
     return [
         _product_by_id(made, dice),
         _catalogue_page(),
-        _search(),
+        search(),
         _accounts_with_orders(administrator),
         _login(made),
         _create_order(made, dice),
@@ -71,40 +71,50 @@ async def expected_bodies(scenario: Scenario, ask: GraphQL) -> list[str]:
 
 
 FIELDS = "id name description price accountId"
+BY_ID = f"query($id: String) {{ product(id: $id) {{ {FIELDS} }} }}"
+PAGE_OF = f"query($p: PaginationInput) {{ product(pagination: $p) {{ {FIELDS} }} }}"
+SEARCH_FOR = f"query($q: String, $p: PaginationInput) {{ product(query: $q, pagination: $p) {{ {FIELDS} }} }}"
+PLACE_ORDER = (
+    "mutation($o: OrderInput!) { createOrder(order: $o) {"
+    " id createdAt totalPrice products { id name price quantity } } }"
+)
+_LINE = r'{"id":"[%w-]+","name":"[%w ]+","price":[%d.]+,"quantity":1}'
+# Lua's pattern of a placed order.
+PLACED_ORDER = (
+    r'^{"data":{"createOrder":{"id":%d+,"createdAt":"[%w:.+-]+","totalPrice":[%d.]+,"products":%['
+    + ",".join([_LINE] * LINES_EACH)
+    + "%]}}}$"
+)
 
 
 def _product_by_id(made: Dataset, dice: random.Random) -> Scenario:
-    query = f"query($id: String) {{ product(id: $id) {{ {FIELDS} }} }}"
-
     def right(request: Request, data: dict[str, Any]) -> bool:
         (product,) = data["product"]
         wanted = request.variables["id"]
         return bool(product["id"] == wanted and product["price"] == made.products[wanted])
 
     ids = dice.sample(sorted(made.products), VARIANTS)
-    return Scenario("product by id", [Request(query, {"id": each}) for each in ids], right)
+    return Scenario("product by id", [Request(BY_ID, {"id": each}) for each in ids], right)
 
 
 def _catalogue_page() -> Scenario:
-    query = f"query($p: PaginationInput) {{ product(pagination: $p) {{ {FIELDS} }} }}"
-
     def right(_request: Request, data: dict[str, Any]) -> bool:
         return len({product["id"] for product in data["product"]}) == PAGE
 
     pages = [{"p": {"skip": PAGE * n, "take": PAGE}} for n in range(VARIANTS)]
-    return Scenario(f"catalogue page of {PAGE}", [Request(query, page) for page in pages], right)
+    return Scenario(f"catalogue page of {PAGE}", [Request(PAGE_OF, page) for page in pages], right)
 
 
-def _search() -> Scenario:
-    query = f"query($q: String, $p: PaginationInput) {{ product(query: $q, pagination: $p) {{ {FIELDS} }} }}"
+def search() -> Scenario:
+    """Answers the scenario of a search that fills a page, for the data set or any catalogue of its shape."""
 
     def right(request: Request, data: dict[str, Any]) -> bool:
         names = [product["name"] for product in data["product"]]
         return len(names) == PAGE and all(name.startswith(request.variables["q"]) for name in names)
 
-    words = [f"{adjective} {noun}" for n, adjective in enumerate(ADJECTIVES) for noun in (NOUNS[n],)]
+    words = [f"{adjective} {noun}" for adjective, noun in zip(ADJECTIVES, NOUNS, strict=True)]
     page = {"skip": 0, "take": PAGE}
-    return Scenario(f"search of {PAGE}", [Request(query, {"q": word, "p": page}) for word in words], right)
+    return Scenario(f"search of {PAGE}", [Request(SEARCH_FOR, {"q": word, "p": page}) for word in words], right)
 
 
 def _accounts_with_orders(administrator: str) -> Scenario:
@@ -129,16 +139,9 @@ def _login(made: Dataset) -> Scenario:
 
 
 def _create_order(made: Dataset, dice: random.Random) -> Scenario:
-    query = (
-        "mutation($o: OrderInput!) { createOrder(order: $o) {"
-        " id createdAt totalPrice products { id name price quantity } } }"
-    )
     ids = sorted(made.products)
     requests = []
     for token in list(made.tokens.values())[:VARIANTS]:
         lines = [{"id": product_id, "quantity": 1} for product_id in dice.sample(ids, LINES_EACH)]
-        requests.append(Request(query, {"o": {"products": lines}}, token))
-    line = r'{"id":"[%w-]+","name":"[%w ]+","price":[%d.]+,"quantity":1}'
-    lines_pattern = ",".join([line] * LINES_EACH)
-    order = r'{"id":%d+,"createdAt":"[%w:.+-]+","totalPrice":[%d.]+,"products":%[' + lines_pattern + r"%]}"
-    return Scenario("createOrder of 3", requests, pattern='^{"data":{"createOrder":' + order + "}}$")
+        requests.append(Request(PLACE_ORDER, {"o": {"products": lines}}, token))
+    return Scenario("createOrder of 3", requests, pattern=PLACED_ORDER)

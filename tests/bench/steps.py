@@ -19,9 +19,7 @@ import uvloop
 from local.platform import Platform
 from tests.bench import load_plot, load_table, parts
 from tests.bench.arrivals import Arrivals, Call
-from tests.bench.catalogue import Catalogue
-from tests.bench.large import buyers
-from tests.bench.loading import load
+from tests.bench.loading import INSTANCES, stocked
 from tests.bench.mix import Visitors
 from tests.bench.step import CLIENT, Step, is_past, knee
 from tests.client import GraphQL
@@ -29,8 +27,6 @@ from tests.client import GraphQL
 PRODUCTS: Final = 20_000
 ORDERS: Final = 20_000
 BUYERS: Final = 100
-# What the mix needs; payments wait for a provider, and recommendations are measured on their own.
-INSTANCES: Final = ("account", "product", "order", "gateway")
 FIRST: Final = 100.0
 FACTOR: Final = 1.3
 MOST_STEPS: Final = 30
@@ -79,11 +75,9 @@ def write(folder: Path, text: str, steps: list[Step], found: Step | None) -> Non
 async def _loaded(platform: Platform, products: int, orders: int) -> Visitors:
     ask = GraphQL(platform.graphql_url)
     try:
-        tokens, owners = await buyers(ask, BUYERS)
+        catalogue, tokens = await stocked(platform, ask, products, orders, BUYERS)
     finally:
         await ask.close()
-    catalogue = Catalogue(products, orders, owners)
-    await load(platform, catalogue)
     return Visitors("127.0.0.1", platform.layout.ports["gateway"], catalogue, tokens)
 
 
