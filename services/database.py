@@ -19,6 +19,7 @@ import structlog
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import NullPool, event, exc, text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -37,8 +38,16 @@ PING_SECONDS: Final = 2.0
 _TRANSIENT: Final = ("08", "40", "53", "57", "58", "55P03", "25006")
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 _UNDEFINED_TABLE: Final = "42P01"
-# What the pool and the driver raise, besides mistakes of the program.
-_FAILURES: Final = (exc.DBAPIError, exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# What the pool and the driver raise, besides mistakes of the program. A connection that is opened for `fetch` fails with
+# the adapter's own errors, which a session would wrap.
+_FAILURES: Final = (
+    exc.DBAPIError,
+    exc.TimeoutError,
+    AsyncAdapt_asyncpg_dbapi.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +126,7 @@ class Database:
                 held.close()
             else:
                 held.invalidate(error)
-            if isinstance(error, _FAILURES) and _is_transient_for_driver(error):
+            if isinstance(error, _FAILURES) and _is_transient(error):
                 _raise_unavailable(error)
             raise
         held.close()
@@ -252,19 +261,14 @@ def _raise_unavailable(error: BaseException) -> NoReturn:
     raise UnavailableError("The database does not answer now. Try again later.") from error
 
 
-def _is_transient_for_driver(error: BaseException) -> bool:
-    """Tells of what a statement on the driver's own connection has raised."""
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, exc.DBAPIError):
+        if error.connection_invalidated:
+            return True
+        error = error.orig or error
+    # Without a SQLSTATE the server did not speak: pool, network, a time limit, a connection ended or found in use.
     state = getattr(error, "sqlstate", None)
     return state is None or state.startswith(_TRANSIENT)
-
-
-def _is_transient(error: BaseException) -> bool:
-    if not isinstance(error, exc.DBAPIError):
-        # Raised while connecting, where everything is: pool, network, start-up, too many clients; or a time limit.
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    # Without a SQLSTATE the driver speaks, not the server: the connection ended or was found in use.
-    return error.connection_invalidated or state is None or state.startswith(_TRANSIENT)
 
 
 def _first_line(error: BaseException) -> str:

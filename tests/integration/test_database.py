@@ -5,10 +5,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from textwrap import dedent
+from uuid import uuid4
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -125,6 +127,20 @@ async def test_an_exhausted_pool_is_told_as_unavailable(
         with pytest.raises(UnavailableError):
             await read(database, "SELECT 1")
     assert await read(database, "SELECT 1") == 1
+
+
+async def test_a_refused_connection_is_told_as_unavailable(url: str, read: Ask) -> None:
+    """A server that takes no further connection, as when it starts, stops or is full, is told as unavailable."""
+    owner, role = Database(url), f"role_{uuid4().hex[:8]}"
+    async with owner.transaction() as session:
+        await run(session, f"CREATE ROLE {role} LOGIN PASSWORD 'of-a-test' CONNECTION LIMIT 1")
+    limited = make_url(url).set(username=role, password="of-a-test").render_as_string(hide_password=False)
+    async with owner, Database(limited, pool_size=2) as database, database.session() as one:
+        await run(one, "SELECT 1")
+        with pytest.raises(UnavailableError):
+            await read(database, "SELECT 1")
+    async with owner, owner.transaction() as session:
+        await run(session, f"DROP ROLE {role}")
 
 
 async def test_cancelled_requests_leave_the_pool_whole(database: Database, read: Ask) -> None:
