@@ -38,8 +38,8 @@ PING_SECONDS: Final = 2.0
 _TRANSIENT: Final = ("08", "40", "53", "57", "58", "55P03", "25006")
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 _UNDEFINED_TABLE: Final = "42P01"
-# What the pool and the driver raise, besides mistakes of the program. A connection that is opened for `fetch` fails with
-# the adapter's own errors, which a session would wrap.
+# What the pool and the driver raise, besides mistakes of the program. A connection opened for `fetch` fails with the
+# adapter's own errors, which a session would wrap.
 _FAILURES: Final = (
     exc.DBAPIError,
     exc.TimeoutError,
