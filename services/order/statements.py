@@ -1,14 +1,16 @@
 """The SQL of the order store, built once, and what its rows become.
 
-Rows are read as plain tuples: making a tracked object of each would cost more than all the rest of a page.
+Reads are told to the driver: a row of theirs is a whole order, its lines as one array a column, so that any number of
+orders is one round trip. The lines are looked up by order, which keeps to their primary key whatever the planner
+believes of the numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Integer, Row, Table, any_, bindparam, column, func, select, true, update
-from sqlalchemy.dialects.postgresql import insert
+import asyncpg
+from sqlalchemy import ARRAY, BigInteger, Integer, RowMapping, Table, Text, bindparam, select, text, update
 
 from services.order.domain import Draft, IdempotencyKey, Line, Order
 from services.order.models import OrderLineRecord, OrderRecord
@@ -17,93 +19,93 @@ from services.order.status import INITIAL, OrderStatus
 _orders: Final[Table] = OrderRecord.__table__  # type: ignore[attr-defined] # SQLModel adds it to every table class
 _lines: Final[Table] = OrderLineRecord.__table__  # type: ignore[attr-defined] # likewise
 
-
-def _integers(name: str) -> Any:
-    """One array parameter, so that a statement is the same for any number of values."""
-    return bindparam(name, type_=ARRAY(Integer))
-
-
-_asked: Final = func.unnest(_integers("account_ids")).table_valued(column("account_id", Integer), name="asked")
-_each: Final = _asked.render_derived()
-_newest: Final = (
-    select(_orders)
-    .where(_orders.c.account_id == _each.c.account_id)
-    .order_by(_orders.c.id.desc())
-    .offset(bindparam("skip", type_=Integer))
-    .limit(bindparam("take", type_=Integer))
-    .lateral("newest")
+# In the order of the fields of `Line`.
+_LINE_COLUMNS: Final = ("product_id", "name", "description", "price_minor", "quantity")
+_ARRAYS: Final = ", ".join(f"array_agg({name}) AS {name}" for name in _LINE_COLUMNS)
+# Takes the lines of `found`, where a condition can be added. They come out of their index in the right order.
+_LINES_OF: Final = f"SELECT {_ARRAYS} FROM (SELECT * FROM order_lines WHERE order_id = found.id"  # noqa: S608 of constants
+_IN_ORDER: Final = "ORDER BY position) AS line"
+_WHOLE: Final = (
+    f"SELECT found.*, lines.* FROM orders AS found LEFT JOIN LATERAL ({_LINES_OF} {_IN_ORDER}) AS lines ON TRUE"  # noqa: S608
 )
 
-# account_ids, skip, take: the page of each account, in one pass over the index for each.
-PAGE: Final = select(_newest).select_from(_each).join(_newest, true()).order_by(_newest.c.id.desc())
-# account_id, key.
-BY_KEY: Final = select(_orders).where(
-    _orders.c.account_id == bindparam("account_id"), _orders.c.idempotency_key == bindparam("key")
-)
-# order_id.
-BY_ID: Final = select(_orders).where(_orders.c.id == bindparam("order_id"))
-# order_id. Whoever else wants to change the order waits until this transaction has ended.
-LOCKED: Final = BY_ID.with_for_update()
-# order_ids.
-LINES: Final = (
-    select(
-        _lines.c.order_id,
-        _lines.c.product_id,
-        _lines.c.name,
-        _lines.c.description,
-        _lines.c.price_minor,
-        _lines.c.quantity,
+# The order's id.
+BY_ID: Final = f"{_WHOLE} WHERE found.id = $1"
+# The account's id and the key.
+BY_KEY: Final = f"{_WHOLE} WHERE found.account_id = $1 AND found.idempotency_key = $2"
+# Accounts' ids, skip, take, and the bytes that fit into one answer: the page of each account, in one pass over the
+# index for each. Where they are too large, no line is read.
+PAGE: Final = f"""
+    WITH found AS MATERIALIZED (
+        SELECT newest.* FROM unnest($1::integer[]) AS asked (account_id) CROSS JOIN LATERAL (
+            SELECT * FROM orders WHERE orders.account_id = asked.account_id ORDER BY orders.id DESC OFFSET $2 LIMIT $3
+        ) AS newest
     )
-    .where(_lines.c.order_id == any_(_integers("order_ids")))
-    .order_by(_lines.c.order_id, _lines.c.position)
+    SELECT found.*, lines.* FROM found
+    LEFT JOIN LATERAL ({_LINES_OF} AND (SELECT sum(size) FROM found) <= $4 {_IN_ORDER}) AS lines ON TRUE
+"""  # noqa: S608 of constants
+# order_id. Whoever else wants to change the order waits until this transaction has ended.
+LOCKED: Final = select(_orders).where(_orders.c.id == bindparam("order_id")).with_for_update()
+# order_id.
+LINES: Final = (
+    select(*(_lines.c[name] for name in _LINE_COLUMNS))
+    .where(_lines.c.order_id == bindparam("order_id"))
+    .order_by(_lines.c.position)
 )
-# `order_row`. Writes and answers nothing where the account has used the key before.
-NEW_ORDER: Final = (
-    insert(_orders).on_conflict_do_nothing(index_elements=["account_id", "idempotency_key"]).returning(_orders.c.id)
+# `order_values`. Writes the order and its lines, or nothing where the account has used the key before.
+NEW_ORDER: Final = text("""
+    WITH placed AS (
+        INSERT INTO orders (account_id, status, total_minor, currency, created_at, updated_at, size,
+                            idempotency_key, request_fingerprint)
+        VALUES (:account_id, :status, :total_minor, :currency, :now, :now, :size, :key, :fingerprint)
+        ON CONFLICT (account_id, idempotency_key) DO NOTHING RETURNING id
+    ), written AS (
+        INSERT INTO order_lines (order_id, position, product_id, name, description, price_minor, quantity)
+        SELECT placed.id, line.position - 1, line.product_id, line.name, line.description, line.price_minor,
+               line.quantity
+        FROM placed CROSS JOIN unnest(:product_id, :name, :description, :price_minor, :quantity)
+            WITH ORDINALITY AS line (product_id, name, description, price_minor, quantity, position)
+    )
+    SELECT id FROM placed
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("product_id", "name", "description")),
+    bindparam("price_minor", type_=ARRAY(BigInteger)),
+    bindparam("quantity", type_=ARRAY(Integer)),
 )
-# Many of `line_row`.
-NEW_LINES: Final = insert(_lines)
 # order_id, status, updated_at.
 NEW_STATUS: Final = update(_orders).where(_orders.c.id == bindparam("order_id"))
 
 
-def order_row(draft: Draft, key: IdempotencyKey | None, now: datetime) -> dict[str, Any]:
-    """Answers what is written for an order that is placed now."""
+def order_values(draft: Draft, key: IdempotencyKey | None, now: datetime) -> dict[str, Any]:
+    """Answers what is written for an order that is placed now, its lines included."""
     return {
         "account_id": draft.account_id,
         "status": INITIAL.value,
         "total_minor": draft.total_minor,
         "currency": draft.currency,
-        "created_at": now,
-        "updated_at": now,
+        "now": now,
         "size": draft.size,
-        "idempotency_key": key.value if key else None,
-        "request_fingerprint": key.fingerprint if key else None,
+        "key": key.value if key else None,
+        "fingerprint": key.fingerprint if key else None,
+        **{name: [getattr(line, name) for line in draft.lines] for name in _LINE_COLUMNS},
     }
 
 
-def line_row(order_id: int, position: int, line: Line) -> dict[str, Any]:
-    """Answers what is written for one line of it."""
-    return {
-        "order_id": order_id,
-        "position": position,
-        "product_id": line.product_id,
-        "name": line.name,
-        "description": line.description,
-        "price_minor": line.price_minor,
-        "quantity": line.quantity,
-    }
+def whole_order(row: asyncpg.Record) -> Order:
+    """Answers the order of a row of one of the reads."""
+    columns: Sequence[Sequence[Any]] = [row[name] or () for name in _LINE_COLUMNS]
+    return order_of(row, map(Line, *columns))
 
 
-def order_of(row: Row[Any], lines: Iterable[Line]) -> Order:
-    """Answers the order of a row of `orders`."""
+def order_of(at: asyncpg.Record | RowMapping, lines: Iterable[Line]) -> Order:
+    """Answers the order that a row of `orders` is, with these lines."""
     return Order(
-        row.id,
-        row.account_id,
-        row.currency,
-        row.total_minor,
+        at["id"],
+        at["account_id"],
+        at["currency"],
+        at["total_minor"],
         tuple(lines),
-        OrderStatus(row.status),
-        row.created_at,
-        row.updated_at,
+        OrderStatus(at["status"]),
+        at["created_at"],
+        at["updated_at"],
     )

@@ -2,16 +2,14 @@
 
 An order, its lines and its events are written in one transaction. A key that was used before is noticed by the unique
 index: the insert then waits for the other transaction and writes nothing, and what the other wrote is read. Orders
-are read in two queries however many there are: the orders themselves, then the lines of all of them.
+are read in one round trip however many there are, each with its lines.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
 
-from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,7 +19,7 @@ from services.errors import InternalError, NotFoundError
 from services.order import statements
 from services.order.domain import Draft, IdempotencyKey, KeyedOrder, Line, Order
 from services.order.events import Announcer
-from services.order.paging import check_size
+from services.order.paging import MAX_ANSWER, check_size
 from services.order.status import INITIAL, OrderStatus, changes
 
 
@@ -38,38 +36,38 @@ class PostgresStore:
 
     async def find(self, account_id: int, key: str) -> KeyedOrder | None:
         """Answers the order that this account placed under this idempotency key."""
-        async with self._database.session() as session:
-            return await _find(await session.connection(), account_id, key)
+        rows = await self._database.fetch(statements.BY_KEY, account_id, key)
+        return KeyedOrder(statements.whole_order(rows[0]), rows[0]["request_fingerprint"]) if rows else None
 
     async def add(self, draft: Draft, key: IdempotencyKey | None) -> KeyedOrder:
         """Writes the order, its lines and its events at once, or nothing; a used key answers its first order."""
         async with self._database.transaction() as session:
             placed = await self._insert(session, draft, key)
-            if placed is None:
-                return await _first(await session.connection(), draft.account_id, key)
-            await outbox.stage(session, *self._announcer.placed(placed))
+            if placed is not None:
+                await outbox.stage(session, *self._announcer.placed(placed))
+        if placed is None:
+            return await self._first(draft.account_id, key)
         self._committed()
         return KeyedOrder(placed, key.fingerprint if key else None)
 
     async def get(self, order_id: int) -> Order | None:
         """Answers the order as it is now, or None when there is none."""
-        async with self._database.session() as session:
-            return await _one(await session.connection(), statements.BY_ID, {"order_id": order_id})
+        rows = await self._database.fetch(statements.BY_ID, order_id)
+        return statements.whole_order(rows[0]) if rows else None
 
     async def page(self, account_ids: Sequence[int], skip: int, take: int) -> Mapping[int, Sequence[Order]]:
         """Answers for each account its orders, newest first, without the first `skip`, at most `take` of them.
 
         Raises InvalidError when they are too large for one answer, without having read their texts.
         """
-        asked = {"account_ids": list(account_ids), "skip": skip, "take": take}
-        async with self._database.session() as session:
-            connection = await session.connection()
-            rows = (await connection.execute(statements.PAGE, asked)).all()
-            check_size(row.size for row in rows)
-            orders = await _with_lines(connection, rows)
+        rows = await self._database.fetch(statements.PAGE, list(account_ids), skip, take, MAX_ANSWER)
+        check_size(row["size"] for row in rows)
         pages: dict[int, list[Order]] = {account_id: [] for account_id in account_ids}
-        for order in orders:
+        for order in map(statements.whole_order, rows):
             pages[order.account_id].append(order)
+        for orders in pages.values():
+            # As good as sorted: the index was read backwards, but only a promise of SQL would let that go unsaid.
+            orders.sort(key=attrgetter("id"), reverse=True)
         return pages
 
     async def change_status(self, order_id: int, wanted: OrderStatus) -> Order:
@@ -90,50 +88,23 @@ class PostgresStore:
         """Answers None, and has written nothing, where the account has used the key before."""
         now = self._clock()
         connection = await session.connection()
-        inserted = await connection.execute(statements.NEW_ORDER, statements.order_row(draft, key, now))
+        inserted = await connection.execute(statements.NEW_ORDER, statements.order_values(draft, key, now))
         order_id = inserted.scalar_one_or_none()
         if order_id is None:
             return None
-        rows = [statements.line_row(order_id, position, line) for position, line in enumerate(draft.lines)]
-        await connection.execute(statements.NEW_LINES, rows)
         return Order(order_id, draft.account_id, draft.currency, draft.total_minor, draft.lines, INITIAL, now, now)
 
-
-async def _find(connection: AsyncConnection, account_id: int, key: str) -> KeyedOrder | None:
-    row = (await connection.execute(statements.BY_KEY, {"account_id": account_id, "key": key})).one_or_none()
-    if row is None:
-        return None
-    (order,) = await _with_lines(connection, [row])
-    return KeyedOrder(order, row.request_fingerprint)
-
-
-async def _first(connection: AsyncConnection, account_id: int, key: IdempotencyKey | None) -> KeyedOrder:
-    first = await _find(connection, account_id, key.value) if key else None
-    if first is None:
-        raise InternalError("An order was not written although nothing was in its way.")
-    return first
+    async def _first(self, account_id: int, key: IdempotencyKey | None) -> KeyedOrder:
+        first = await self.find(account_id, key.value) if key else None
+        if first is None:
+            raise InternalError("An order was not written although nothing was in its way.")
+        return first
 
 
 async def _locked(connection: AsyncConnection, order_id: int) -> Order:
-    order = await _one(connection, statements.LOCKED, {"order_id": order_id})
-    if order is None:
-        raise NotFoundError(f"There is no order {order_id}.")
-    return order
-
-
-async def _one(connection: AsyncConnection, statement: Select[Any], values: Mapping[str, Any]) -> Order | None:
-    row = (await connection.execute(statement, values)).one_or_none()
+    asked = {"order_id": order_id}
+    row = (await connection.execute(statements.LOCKED, asked)).mappings().one_or_none()
     if row is None:
-        return None
-    (order,) = await _with_lines(connection, [row])
-    return order
-
-
-async def _with_lines(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Order]:
-    if not rows:
-        return []
-    lines: dict[int, list[Line]] = defaultdict(list)
-    found = await connection.execute(statements.LINES, {"order_ids": [row.id for row in rows]})
-    for order_id, *line in found:
-        lines[order_id].append(Line(*line))
-    return [statements.order_of(row, lines[row.id]) for row in rows]
+        raise NotFoundError(f"There is no order {order_id}.")
+    lines = await connection.execute(statements.LINES, asked)
+    return statements.order_of(row, (Line(*line) for line in lines))
