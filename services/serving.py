@@ -20,7 +20,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
-from litestar import Litestar
+from litestar.types import ASGIApp
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class HttpSettings:
 class HttpServer:
     """Serves one ASGI application; `services.runtime.serve` runs it."""
 
-    def __init__(self, app: Litestar, settings: HttpSettings, drain: Drain) -> None:
+    def __init__(self, app: ASGIApp, settings: HttpSettings, drain: Drain) -> None:
         self._app = app
         self._settings = settings
         self._drain = drain

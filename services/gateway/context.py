@@ -6,6 +6,7 @@ from functools import cached_property
 from strawberry.types.info import Info as StrawberryInfo
 
 from services.errors import InvalidError
+from services.gateway.catalogue_cache import CatalogueCache
 from services.gateway.clients import Accounts, Orders, Products
 from services.gateway.identity import Caller, Cookies
 from services.gateway.interactions import Interactions
@@ -20,6 +21,7 @@ from services.gateway.loaders import (
 )
 from services.gateway.money import Currency
 from services.gateway.payments import Payments
+from services.gateway.reads import Reads
 from services.gateway.recommendations import Recommender
 from services.gateway.request import Headers, origin_of
 
@@ -36,11 +38,13 @@ class Platform:
     interactions: Interactions
     cookies: Cookies
     currency: Currency
+    # None: every read is answered anew.
+    catalogue_cache: CatalogueCache | None = None
 
 
 @dataclass
 class Context:
-    """One request."""
+    """One request, or with `shared` the one computation for many requests of anonymous callers."""
 
     platform: Platform
     caller: Caller
@@ -49,11 +53,14 @@ class Context:
     objects_left: int = Limits().objects
     # Set-Cookie headers of the answer.
     set_cookies: list[str] = field(default_factory=list)
+    # What the answer is made from.
+    reads: Reads = field(default_factory=Reads)
+    # Views are then told by each of the requests, and not from here.
+    shared: bool = False
 
     def __post_init__(self) -> None:
         # Empty for none.
         self._idempotency_key = self.headers.idempotency_key
-        self._viewed: set[str] = set()
 
     @property
     def origin(self) -> str:
@@ -82,8 +89,10 @@ class Context:
 
     async def view(self, product_id: str) -> None:
         """Tells that the caller looked at the product: once, however many fields of the request show it."""
-        if product_id not in self._viewed:
-            self._viewed.add(product_id)
+        if product_id in self.reads.viewed:
+            return
+        self.reads.viewed.append(product_id)
+        if not self.shared:
             self.platform.interactions.viewed(product_id, await self.caller.account_id())
 
     def spend(self, objects: int) -> None:

@@ -6,7 +6,7 @@ text. Bad ones are not kept: they cost their sender a request each.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from graphql import (
@@ -23,6 +23,7 @@ from graphql import (
 )
 
 from services.errors import InvalidError
+from services.gateway.catalogue_keys import OperationKey, operation_key
 from services.gateway.limits import Limits, check_document
 
 MAX_KEPT: Final = 1_000
@@ -44,11 +45,31 @@ class Operation:
 
     document: DocumentNode
     definition: OperationDefinitionNode
+    # By what its answers are found again; None for whatever is not a read of the catalogue alone.
+    key: OperationKey | None
 
     @property
     def kind(self) -> str:
         """`query` or `mutation`."""
         return self.definition.operation.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A valid document and those of its operations that were asked for."""
+
+    document: DocumentNode
+    operations: dict[str | None, Operation] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> Operation:
+        operation = self.operations.get(name)
+        if operation is None:
+            definition = get_operation_ast(self.document, name)
+            if definition is None:
+                raise RequestError([GraphQLError(_no_operation(name))])
+            operation = Operation(self.document, definition, operation_key(self.document, definition))
+            self.operations[name] = operation
+        return operation
 
 
 class Documents:
@@ -61,25 +82,18 @@ class Documents:
         self._rules = [*specified_rules, MaxIntrospectionDepthRule]
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
-        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._kept: OrderedDict[str, _Prepared] = OrderedDict()
         self._kept_text = 0
 
     def operation(self, query: str, name: str | None) -> Operation:
         """Answers the operation of that name, or the only one; raises RequestError with all that is wrong."""
-        document = self._document(query)
-        definition = get_operation_ast(document, name)
-        if definition is None:
-            raise RequestError([GraphQLError(_no_operation(name))])
-        return Operation(document, definition)
-
-    def _document(self, query: str) -> DocumentNode:
-        document = self._kept.get(query)
-        if document is not None:
+        prepared = self._kept.get(query)
+        if prepared is None:
+            prepared = _Prepared(self._prepare(query))
+            self._keep(query, prepared)
+        else:
             self._kept.move_to_end(query)
-            return document
-        document = self._prepare(query)
-        self._keep(query, document)
-        return document
+        return prepared.operation(name)
 
     def _prepare(self, query: str) -> DocumentNode:
         try:
@@ -102,8 +116,8 @@ class Documents:
             raise RequestError(errors)
         return document
 
-    def _keep(self, query: str, document: DocumentNode) -> None:
-        self._kept[query] = document
+    def _keep(self, query: str, prepared: _Prepared) -> None:
+        self._kept[query] = prepared
         self._kept_text += len(query)
         while len(self._kept) > MAX_KEPT or self._kept_text > MAX_KEPT_TEXT:
             text, _ = self._kept.popitem(last=False)

@@ -1,69 +1,48 @@
-"""`POST /graphql`: one HTTP request in, one JSON answer out.
+"""`/graphql`: one HTTP request in, one JSON answer out.
 
-This is a plain ASGI handler, because it is the path that every client takes: headers and body are read under the
-limits, the document comes prepared from documents.py, graphql-core runs it with Strawberry's resolvers, and one
-compiled library writes the answer. Whatever happens, the answer is GraphQL's JSON with a code for every error. The
-HTTP status is 200 for whatever GraphQL could make out; other statuses say what HTTP itself has to say: 400 for what
-is no GraphQL request, 413 for one that is too large, 429 and 503 for one that may be repeated later.
+This is a plain ASGI handler, because it is the path that every client takes. Headers and body are read under the
+limits; a read of the catalogue that was answered before is answered from the cache at once; for all else the document
+comes prepared from documents.py and is run. Whatever happens, the answer is GraphQL's JSON with a code for every error.
+The HTTP status is 200 for whatever GraphQL could make out; other statuses say what HTTP itself has to say: 304 for what
+the client has already, 400 for what is no GraphQL request, 405 for a method that does not do it, 413 for a request that
+is too large, 429 and 503 for one that may be repeated later.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeGuard, cast
+from functools import lru_cache
+from typing import Any, cast
 
-import msgspec
 import strawberry
-from graphql import ExecutionResult, GraphQLError, execute
 from litestar.types import HTTPScope, Receive, Scope, Send
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
-from strawberry.execution import optimized_is_awaitable
 
 from services import telemetry
 from services.body import TooLargeError, linger, receive_body
-from services.errors import EcommerceError, InvalidError, RateLimitedError, UnavailableError
+from services.errors import RateLimitedError
+from services.gateway.answers import Answer, MethodError, answer_of, refusal
+from services.gateway.catalogue_cache import CatalogueCache
+from services.gateway.catalogue_reads import CatalogueReads
 from services.gateway.context import Context, Platform
+from services.gateway.deadlines import Deadlines
 from services.gateway.documents import Documents, Operation, RequestError
-from services.gateway.failures import Failures, tell_alone
+from services.gateway.failures import Failures
 from services.gateway.identity import Caller, SignIns, token_of
 from services.gateway.limits import Limits, check_variables
-from services.gateway.request import GraphQLRequest, Headers, check_headers, read_body, read_headers
+from services.gateway.request import (
+    GraphQLRequest,
+    Headers,
+    check_headers,
+    read_body,
+    read_headers,
+    read_query_string,
+)
+from services.gateway.running import Runner, in_time
 from services.serving import Drain
 
-Header = tuple[bytes, bytes]
-
-HEADERS: Final[tuple[Header, ...]] = (
-    (b"content-type", b"application/json; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
 _requests = Counter("gateway_requests", "GraphQL requests by operation and first error.", ("operation", "code"))
 _seconds = Histogram("gateway_request_seconds", "Time to answer a GraphQL request.", ("operation",))
-_encode = msgspec.json.Encoder().encode
-
-
-class MethodError(InvalidError):
-    """The request is not a POST."""
-
-    status = 405
-
-
-class Answer:
-    """What goes back: a status, `data` unless nothing ran, `errors` where there are any, cookies."""
-
-    def __init__(self, body: dict[str, Any], *, status: int = 200, operation: str = "none") -> None:
-        self.body = body
-        self.status = status
-        self.operation = operation
-        self.set_cookies: Sequence[str] = ()
-
-    @property
-    def code(self) -> str:
-        """The first error's code, or OK."""
-        errors = self.body.get("errors")
-        return cast("str", errors[0]["extensions"]["code"]) if errors else "OK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +60,22 @@ class Endpoint:
         self, schema: strawberry.Schema, platform: Platform, sign_ins: SignIns, drain: Drain, rules: Rules
     ) -> None:
         # Strawberry has no public name for the graphql-core schema that it builds.
-        self._graphql_schema = schema._schema  # noqa: SLF001
-        self._executor = schema.execution_context_class
+        graphql_schema = schema._schema  # noqa: SLF001
         self._platform = platform
         self._sign_ins = sign_ins
         self._limits = rules.limits
-        self._hide_suggestions = not rules.introspection
-        self._documents = Documents(self._graphql_schema, rules.limits, introspection=rules.introspection)
+        self._documents = Documents(graphql_schema, rules.limits, introspection=rules.introspection)
         self._failures = Failures(rules.limits.errors, suggestions=rules.introspection)
+        self._runner = Runner(
+            graphql_schema,
+            schema.execution_context_class,
+            rules.limits,
+            self._failures,
+            hide_suggestions=not rules.introspection,
+        )
+        cache = platform.catalogue_cache
+        self._reads = CatalogueReads(cache, platform, sign_ins, self._runner) if cache else None
+        self._deadlines = Deadlines(rules.limits.seconds)
         self._drain = drain
         self._running = 0
 
@@ -97,96 +84,87 @@ class Endpoint:
         started = time.perf_counter()
         self._running += 1
         try:
-            if self._running > self._limits.concurrent:
-                answer = _refusal(RateLimitedError("Too many requests at once: try again in a moment."))
-            else:
-                answer = await self._answer_in_time(cast("HTTPScope", scope), receive)
+            self._admit()
+            answer = await self._answer(cast("HTTPScope", scope), receive, started)
+        except Exception as error:  # noqa: BLE001 the edge: every error becomes an answer
+            answer = refusal(error)
         finally:
             self._running -= 1
-        await self._send(answer, send)
-        _requests.labels(answer.operation, answer.code).inc()
-        _seconds.labels(answer.operation).observe(time.perf_counter() - started)
+        await answer.send(send, closing=self._drain.started)
+        _count(answer, time.perf_counter() - started)
         if answer.status == 413:
             await linger(receive)
 
-    async def _answer_in_time(self, scope: HTTPScope, receive: Receive) -> Answer:
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                return await self._answer(scope, receive)
-        except TimeoutError:
-            return _refusal(UnavailableError("The request took too long. Try again later."))
-        except Exception as error:  # noqa: BLE001 the edge: every error becomes an answer
-            return _refusal(error)
+    def _admit(self) -> None:
+        if self._running > self._limits.concurrent:
+            raise RateLimitedError("Too many requests at once: try again in a moment.")
 
-    async def _answer(self, scope: HTTPScope, receive: Receive) -> Answer:
-        if scope["method"] != "POST":
-            raise MethodError("Send the request by POST.")
-        headers = read_headers(scope["headers"])
-        check_headers(headers)
-        body = await receive_body(headers.content_length, receive, self._limits.body)
+    async def _answer(self, scope: HTTPScope, receive: Receive, started: float) -> Answer:
+        method, headers = scope["method"], read_headers(scope["headers"])
+        body = await self._body(scope, headers, receive)
+        anonymous = headers.authorization is None and not (headers.cookies and token_of(headers))
+        if anonymous and self._reads:
+            answer = self._reads.recalled(body, method, headers)
+            if answer:
+                return answer
+        left = self._limits.seconds - (time.perf_counter() - started)
+        return await in_time(self._traced(body, method, headers, anonymous=anonymous), left)
+
+    async def _traced(self, body: bytes, method: str, headers: Headers, *, anonymous: bool) -> Answer:
         with telemetry.tracer.start_as_current_span(
-            "POST /graphql", context=_trace(headers), kind=SpanKind.SERVER
+            f"{method} /graphql", context=_trace(headers), kind=SpanKind.SERVER
         ) as span:
             try:
-                request = read_body(body)
+                request = read_query_string(body[1:]) if method == "GET" else read_body(body)
                 check_variables(request.variables, self._limits)
                 operation = self._documents.operation(request.query, request.operation_name)
             except RequestError as error:
-                return Answer({"errors": self._failures.tell(error.errors)})
+                return answer_of({"errors": self._failures.tell(error.errors)})
             span.update_name(operation.kind)
-            return await self._run(request, operation, headers)
+            if method == "GET" and operation.kind != "query":
+                raise MethodError("Only queries are answered by GET: send this by POST.", allowed="POST")
+            if operation.key and self._reads and self._may_share(self._reads, anonymous=anonymous):
+                return await self._reads.answer(body, request, operation, method, headers)
+            return await self._run(request, operation, headers, method)
 
-    async def _run(self, request: GraphQLRequest, operation: Operation, headers: Headers) -> Answer:
-        context = Context(self._platform, Caller(token_of(headers), self._sign_ins), headers)
-        context.objects_left = self._limits.objects
-        result = execute(
-            self._graphql_schema,
-            operation.document,
-            variable_values=request.variables,
-            operation_name=request.operation_name,
-            context_value=context,
-            executor_class=self._executor,
-            is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
-            max_coercion_errors=self._limits.errors,
-            hide_suggestions=self._hide_suggestions,
-        )
-        if not isinstance(result, ExecutionResult):
-            result = await result
-        answer = Answer(self._body(result.data, result.errors), operation=operation.kind)
-        answer.set_cookies = context.set_cookies
-        return answer
+    async def _body(self, scope: HTTPScope, headers: Headers, receive: Receive) -> bytes:
+        """Answers the request's bytes: a POST's body, or a GET's query string behind a question mark."""
+        if scope["method"] == "POST":
+            check_headers(headers)
+            reading = receive_body(headers.content_length, receive, self._limits.body)
+            return bytes(await self._deadlines.wait(reading))
+        if scope["method"] != "GET":
+            raise MethodError("Send the request by POST, or a query by GET.", allowed="GET, POST")
+        if len(scope["query_string"]) > self._limits.body:
+            raise TooLargeError(f"The request is larger than {self._limits.body} bytes.")
+        # No JSON starts so: the two kinds of requests are never taken for one another.
+        return b"?" + scope["query_string"]
 
-    def _body(self, data: dict[str, Any] | None, errors: Sequence[GraphQLError] | None) -> dict[str, Any]:
-        if not errors:
-            return {"data": data}
-        told = self._failures.tell(errors)
-        # Where no field was reached, the variables did not fit: a request error, which has no data at all.
-        if data is None and all(error.path is None for error in errors):
-            return {"errors": told}
-        return {"errors": told, "data": data}
+    @staticmethod
+    def _may_share(reads: CatalogueReads, *, anonymous: bool) -> bool:
+        if anonymous and reads.serving():
+            return True
+        CatalogueCache.passed_by()
+        return False
 
-    async def _send(self, answer: Answer, send: Send) -> None:
-        body = _encode(answer.body)
-        headers = [*HEADERS, (b"content-length", str(len(body)).encode())]
-        headers += [(b"set-cookie", cookie.encode()) for cookie in answer.set_cookies]
-        if answer.status in (429, 503):
-            headers.append((b"retry-after", b"1"))
-        if answer.status == 405:
-            headers.append((b"allow", b"POST"))
-        if self._drain.started or answer.status == 413:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+    async def _run(self, request: GraphQLRequest, operation: Operation, headers: Headers, method: str) -> Answer:
+        # Any page can send its visitors here by a link, cookies and all: a GET acts as whoever it names itself.
+        token = token_of(headers) if method == "POST" or headers.authorization is not None else None
+        caller = Caller(token, self._sign_ins)
+        context = Context(self._platform, caller, headers, objects_left=self._limits.objects)
+        return await self._runner.run(request, operation, context)
 
 
-def _refusal(error: Exception) -> Answer:
-    """The answer to a request that did not get as far as GraphQL."""
-    told = tell_alone(error)
-    code = error.code if isinstance(error, EcommerceError) else "INTERNAL"
-    status = {"INVALID": 400, "RATE_LIMITED": 429, "UNAVAILABLE": 503}.get(code, 500)
-    if isinstance(error, TooLargeError | MethodError):
-        status = error.status
-    return Answer({"errors": [told]}, status=status)
+@lru_cache(maxsize=256)
+def _counters(operation: str, code: str) -> tuple[Counter, Histogram]:
+    """Looking a label up costs more than counting by it; there are as many as codes."""
+    return _requests.labels(operation, code), _seconds.labels(operation)
+
+
+def _count(answer: Answer, seconds: float) -> None:
+    requests, times = _counters(answer.operation, answer.code)
+    requests.inc()
+    times.observe(seconds)
 
 
 def _trace(headers: Headers) -> Any:

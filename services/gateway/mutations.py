@@ -3,6 +3,8 @@
 All results are nullable, so that one that fails takes none of the others of its request with it.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import strawberry
@@ -10,7 +12,8 @@ import strawberry
 from protos.gen.ecommerce.account.v1 import Session
 from protos.gen.ecommerce.order.v1 import OrderItem
 from protos.gen.ecommerce.product import v1 as product_v1
-from services.errors import ForbiddenError, InvalidError
+from services.errors import EcommerceError, ForbiddenError, InvalidError, UnavailableError
+from services.gateway.catalogue_cache import CatalogueCache
 from services.gateway.context import Info
 from services.gateway.money import MAX_TOTAL
 from services.gateway.payments import Buyer, Refund
@@ -65,6 +68,8 @@ class Mutation:
         token = (await context.caller.identity()).token
         price = context.currency.to_money(product.price)
         created = await context.platform.products.create(token, product.name, product.description, price)
+        if context.platform.catalogue_cache:
+            context.platform.catalogue_cache.membership_changed(created.id)
         return product_of(created, context.currency)
 
     @strawberry.mutation
@@ -79,13 +84,15 @@ class Mutation:
             price=context.currency.to_money(product.price),
         )
         version = product.version if isinstance(product.version, int) else None
-        return product_of(await context.platform.products.update(token, changed, version), context.currency)
+        with _telling(info, CatalogueCache.product_changed, product.id):
+            return product_of(await context.platform.products.update(token, changed, version), context.currency)
 
     @strawberry.mutation
     async def delete_product(self, info: Info, id: str) -> bool | None:  # noqa: A002 the contract's name
         """Takes a product down; its owner only."""
         token = (await info.context.caller.identity()).token
-        await info.context.platform.products.delete(token, id)
+        with _telling(info, CatalogueCache.membership_changed, id):
+            await info.context.platform.products.delete(token, id)
         return True
 
     @strawberry.mutation
@@ -126,6 +133,20 @@ class Mutation:
             amount = context.currency.to_money(refund.amount, "amount", MAX_TOTAL)
         wanted = Refund(refund.payment_id, amount, refund.reason or "", context.take_idempotency_key())
         return payment_of(await context.platform.payments.refund(token, wanted), context.currency)
+
+
+@contextmanager
+def _telling(info: Info, changed: Callable[[CatalogueCache, str], None], product_id: str) -> Iterator[None]:
+    """Tells this process's cache of the change, unless it is certain that nothing was changed."""
+    cache = info.context.platform.catalogue_cache
+    try:
+        yield
+    except EcommerceError as error:
+        if cache and isinstance(error, UnavailableError):
+            changed(cache, product_id)
+        raise
+    if cache:
+        changed(cache, product_id)
 
 
 def _signed_in(info: Info, session: Session) -> AuthResponse:

@@ -123,6 +123,7 @@ async def _one_account(info: Info, identity: Identity, account_id: int) -> list[
 
 async def _viewed_product(info: Info, product_id: str) -> list[Product]:
     context = info.context
+    context.reads.products.add(product_id)
     product = await context.product_by_id.load(product_id)
     if product is None:
         return []
@@ -133,6 +134,7 @@ async def _viewed_product(info: Info, product_id: str) -> list[Product]:
 async def _recommended_page(
     info: Info, caller: Identity | None, viewed: Sequence[str | None] | None, page: Page
 ) -> list[Product]:
+    info.context.reads.personal = True
     if not page.take:
         return []
     recommended = await _recommended(info, caller, viewed, page.skip, page.take)
@@ -152,11 +154,14 @@ async def _recommended(
 async def _products(info: Info, query: str, page: Page) -> list[Product]:
     if not page.take:
         return []
-    products = info.context.platform.products
+    products, reads = info.context.platform.products, info.context.reads
     if query:
+        reads.searches = True
         found = await products.search(query, page.skip, page.take)
     else:
+        reads.pages = True
         found = await products.page(page.skip, page.take)
+    reads.products.update(product.id for product in found)
     return products_of(found, info.context.currency)
 
 

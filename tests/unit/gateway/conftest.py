@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from litestar import Litestar
+from litestar.types import ASGIApp
 from prometheus_client import REGISTRY
 
 from services.gateway.app import create_app
+from services.gateway.catalogue_cache import CatalogueCache
 from services.gateway.context import Platform
 from services.gateway.endpoint import Endpoint, Rules
 from services.gateway.health import Readiness
@@ -46,7 +47,12 @@ class Answer:
 class Shop:
     """The application, its fakes, and a client."""
 
-    def __init__(self, rules: Rules | None = None, cors_origins: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        cors_origins: list[str] | None = None,
+        catalogue_cache: CatalogueCache | None = None,
+    ) -> None:
         self.services = FakeServices()
         self.accounts = FakeAccounts(self.services)
         self.products = FakeProducts(self.services)
@@ -66,9 +72,10 @@ class Shop:
             self.interactions,
             Cookies(secure=True),
             Currency(),
+            catalogue_cache,
         )
         endpoint = Endpoint(SCHEMA, platform, SignIns(self.verifier), self.drain, rules or Rules())
-        self.app: Litestar = create_app(
+        self.app: ASGIApp = create_app(
             endpoint,
             readiness=Readiness({}),
             drain=self.drain,
