@@ -104,10 +104,11 @@ class ElasticsearchIndex:
         answer sees what was written, which takes as long as the next refresh. Raises UnavailableError when the same
         may pass later, then some of it may have been written; RejectedError when something of it never will.
         """
-        refresh = "wait_for" if wait_until_visible else None
         operations = [*map(_put, products), *(_removal(*item) for item in gone.items())]
         for start in range(0, len(operations), _BULK):
             lines = [line for lines in operations[start : start + _BULK] for line in lines]
+            # The refresh that shows the last of them shows all.
+            refresh = "wait_for" if wait_until_visible and start + _BULK >= len(operations) else None
             with self._translated():
                 answer = await self._client.bulk(
                     index=alias, operations=[*_GUARD, *lines], require_alias=True, refresh=refresh
