@@ -17,6 +17,8 @@ from pydantic_settings import NoDecode
 
 from services import keys, rpc, runtime, telemetry
 from services.gateway.app import create_app
+from services.gateway.catalogue_cache import CatalogueCache
+from services.gateway.catalogue_stream import CatalogueStream
 from services.gateway.clients import AccountsClient, OrdersClient, ProductsClient
 from services.gateway.context import Platform
 from services.gateway.endpoint import Endpoint, Rules
@@ -85,6 +87,9 @@ class Settings(telemetry.TelemetrySettings, TokenSettings):
     max_concurrent_requests: int = Field(default=_LIMITS.concurrent, ge=1)
     request_timeout: float = Field(default=_LIMITS.seconds, gt=0)
 
+    # For answers to anonymous reads of the catalogue, in each process. 0: every one is made anew.
+    response_cache_bytes: int = Field(default=32 * 1024 * 1024, ge=0)
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -124,15 +129,23 @@ async def serve(settings: Settings) -> None:
     channels = {name: rpc.Channel(address) for name, address in settings.addresses.items()}
     verifier = Verifier(keys.account_keys(channels["account"]), settings.token_policy)
     interactions = Interactions(Publisher(settings.kafka_bootstrap_servers, client_id="gateway"))
+    products = ProductsClient(channels["product"])
+    stream = CatalogueStream(settings.kafka_bootstrap_servers, products)
+    cache = CatalogueCache(stream, settings.response_cache_bytes) if settings.response_cache_bytes else None
+    loops: list[runtime.Loop] = [interactions]
+    if cache:
+        stream.tell(cache)
+        loops.append(stream)
     platform = Platform(
         accounts=AccountsClient(channels["account"]),
-        products=ProductsClient(channels["product"]),
+        products=products,
         orders=OrdersClient(channels["order"]),
         payments=PaymentsClient(channels["payment"]),
         recommender=RecommenderClient(channels["recommender"]),
         interactions=interactions,
         cookies=Cookies(secure=settings.cookie_secure),
         currency=Currency(settings.currency, settings.currency_decimals),
+        catalogue_cache=cache,
     )
     drain, readiness = Drain(), Readiness(settings.addresses, can_do_without=_CAN_DO_WITHOUT)
     rules = Rules(settings.limits, introspection=settings.introspection_enabled)
@@ -153,7 +166,7 @@ async def serve(settings: Settings) -> None:
         shared_port=bool(settings.parent_pid),
     )
     try:
-        await runtime.serve(HttpServer(app, http, drain), interactions)
+        await runtime.serve(HttpServer(app, http, drain), *loops)
     finally:
         await readiness.close()
         await asyncio.gather(*(channel.close() for channel in channels.values()))

@@ -19,6 +19,8 @@ from services.gateway.gathering import Gatherer
 
 M = TypeVar("M")
 
+# Seconds that the catalogue's state may take: it is asked for several times a second, and an old one is worth nothing.
+STATE_SECONDS: Final = 0.4
 # A page, which fits one answer however long the descriptions are; more products could be too large for it.
 MAX_PRODUCTS: Final = 100
 
@@ -156,6 +158,11 @@ class ProductsClient:
     async def search(self, query: str, skip: int, take: int) -> Sequence[product_v1.Product]:
         """See Products."""
         return await self._list(product_v1.GetProductsRequest(query=query, skip=skip, take=take))
+
+    async def state(self) -> product_v1.GetCatalogueStateResponse:
+        """Answers what a cache has to know besides product_events; see protos/product.proto."""
+        with rpc.acting_as(None):
+            return await self._stub.get_catalogue_state(product_v1.GetCatalogueStateRequest(), timeout=STATE_SECONDS)
 
     async def _gathered(self, product_ids: Sequence[str]) -> Mapping[str, product_v1.Product]:
         if len(product_ids) == 1:

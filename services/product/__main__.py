@@ -26,6 +26,7 @@ from services.product.index import ElasticsearchIndex, RejectedError
 from services.product.indexer import Indexer
 from services.product.keeper import Keeper
 from services.product.models import ProductRecord
+from services.product.progress import CommittedOffsets, Progress
 from services.product.rebuild import Rebuild
 from services.product.server import ProductServer
 from services.product.service import Catalogue
@@ -61,11 +62,15 @@ def _serve() -> None:
 
 
 async def _serving(settings: ServeSettings) -> None:
-    async with _parts(settings) as parts, rpc.Channel(settings.account_address) as account:
+    async with (
+        _parts(settings) as parts,
+        rpc.Channel(settings.account_address) as account,
+        _progress(settings, parts) as progress,
+    ):
         catalogue = Catalogue(parts.products, parts.index, currency=settings.currency, clock=clock.now, ids=ids.new_id)
         server = rpc.Server(
             settings.server,
-            ProductServer(catalogue),
+            ProductServer(catalogue, progress),
             verifier=Verifier(account_keys(account), settings.token_policy),
             # Without Kafka and Elasticsearch everything but text search goes on; without PostgreSQL nothing does.
             readiness=partial(parts.kept.missing, _MIGRATIONS),
@@ -74,6 +79,17 @@ async def _serving(settings: ServeSettings) -> None:
         if settings.indexer_enabled:
             loops += [Keeper(parts.rebuild), Consumer(settings.kafka_bootstrap_servers, GROUP, [TOPIC], parts.indexer)]
         await runtime.serve(server, *loops)
+
+
+@asynccontextmanager
+async def _progress(settings: ServeSettings, parts: "_Parts") -> AsyncIterator[Progress]:
+    committed = CommittedOffsets(settings.kafka_bootstrap_servers, GROUP, TOPIC)
+    progress = Progress(parts.kept, parts.index, committed)
+    try:
+        yield progress
+    finally:
+        await progress.close()
+        await committed.close()
 
 
 def _migrate() -> None:

@@ -25,7 +25,9 @@ class Record(Protocol):
 class Documents(Protocol):
     """The index, as the indexer needs it."""
 
-    async def write(self, alias: str, products: Sequence[Product], gone: Mapping[str, int]) -> None:
+    async def write(
+        self, alias: str, products: Sequence[Product], gone: Mapping[str, int], *, wait_until_visible: bool = False
+    ) -> None:
         """Stores products, removes what is gone; raises UnavailableError when the same may pass later."""
 
 
@@ -41,17 +43,20 @@ class Indexer:
         self._documents = documents
 
     async def __call__(self, events: Sequence[Event]) -> None:
-        """Brings the index in use up to date; writes nothing and raises MeaninglessEventError where an event is."""
-        await self.apply(events, ALIAS)
+        """Brings the index in use up to date; writes nothing and raises MeaninglessEventError where an event is.
 
-    async def apply(self, events: Sequence[Event], alias: str) -> None:
+        Returns when every search sees it, so that the group's committed offsets tell how far searches see.
+        """
+        await self.apply(events, ALIAS, wait_until_visible=True)
+
+    async def apply(self, events: Sequence[Event], alias: str, *, wait_until_visible: bool = False) -> None:
         """Brings the index behind this alias up to date for every product that the events name."""
         told = newest_versions(events)
         products = await self._record.get_many(list(told))
         gone = dict(told)
         for product in products:
             del gone[product.id]
-        await self._documents.write(alias, products, gone)
+        await self._documents.write(alias, products, gone, wait_until_visible=wait_until_visible)
 
 
 def newest_versions(events: Iterable[Event]) -> dict[str, int]:

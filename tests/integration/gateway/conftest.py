@@ -36,9 +36,9 @@ async def http(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="package")
 async def platform(datastores: Datastores) -> AsyncIterator[Platform]:
-    """Every service, and no trainer; over plain HTTP, so its cookies are not for TLS only."""
+    """Every service, with a second gateway, and no trainer; over plain HTTP, so its cookies are not for TLS only."""
     overrides = {"gateway": {"COOKIE_SECURE": "false"}}
-    async with Platform(instances=NAMES, datastores=datastores, overrides=overrides) as running:
+    async with Platform(instances=(*NAMES, "gateway-2"), datastores=datastores, overrides=overrides) as running:
         yield running
 
 

@@ -94,6 +94,9 @@ class ProductServer(product_v1.ProductServiceBase):
             products=[product_v1.Product(id=each, name="Mug", price=usd(1999), version=1) for each in found]
         )
 
+    async def get_catalogue_state(self, _: product_v1.GetCatalogueStateRequest) -> product_v1.GetCatalogueStateResponse:
+        return product_v1.GetCatalogueStateResponse()
+
 
 class OrderServer(order_v1.OrderServiceBase):
     """One order for each account."""

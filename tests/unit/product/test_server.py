@@ -12,6 +12,7 @@ from protos.gen.ecommerce.product import v1 as product_v1
 from services.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from services.product.index import ALIAS
 from services.product.server import ProductServer
+from services.product.progress import State
 from services.product.service import Catalogue
 from services.rpc import context
 from services.tokens import Identity
@@ -28,7 +29,11 @@ class Served:
     def __init__(self) -> None:
         self.products, self.index = FakeProducts(announcer()), FakeSearchIndex()
         catalogue = Catalogue(self.products, self.index, currency="USD", clock=lambda: NOW, ids=product_ids())
-        self.server = ProductServer(catalogue)
+        self.server = ProductServer(catalogue, self)
+        self.known = State(backlogged=False, refused="", indexed={}, index="", index_complete=False)
+
+    async def state(self) -> State:
+        return self.known
 
     async def post(self, name: str) -> product_v1.Product:
         request = product_v1.PostProductRequest(name=name, description="Any", price=PRICE)
@@ -111,3 +116,16 @@ async def test_nobody(served: Served) -> None:
     with pytest.raises(UnauthenticatedError):
         await _as(None, served.server.post_product(request))
     assert served.products.rows == {}
+
+
+async def test_the_state_of_the_catalogue(served: Served) -> None:
+    """What is known is told field by field, to anybody."""
+    served.known = State(backlogged=True, refused="a", indexed={2: 7}, index="products-1", index_complete=True)
+    told = await _as(None, served.server.get_catalogue_state(product_v1.GetCatalogueStateRequest()))
+    assert told == product_v1.GetCatalogueStateResponse(
+        backlogged=True,
+        refused="a",
+        indexed=[product_v1.IndexedPartition(partition=2, next_offset=7)],
+        index="products-1",
+        index_complete=True,
+    )

@@ -6,10 +6,13 @@
 __all__ = (
     "DeleteProductRequest",
     "DeleteProductResponse",
+    "GetCatalogueStateRequest",
+    "GetCatalogueStateResponse",
     "GetProductRequest",
     "GetProductResponse",
     "GetProductsRequest",
     "GetProductsResponse",
+    "IndexedPartition",
     "PostProductRequest",
     "PostProductResponse",
     "Product",
@@ -52,6 +55,46 @@ class DeleteProductResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("ecommerce.product.v1", "DeleteProductResponse", DeleteProductResponse)
+
+
+@dataclass(eq=False, repr=False)
+class GetCatalogueStateRequest(betterproto2.Message):
+    pass
+
+
+default_message_pool.register_message("ecommerce.product.v1", "GetCatalogueStateRequest", GetCatalogueStateRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetCatalogueStateResponse(betterproto2.Message):
+    backlogged: "bool" = betterproto2.field(1, betterproto2.TYPE_BOOL)
+    """
+    A change is older than 200 ms and its event is not on product_events yet.
+    """
+
+    refused: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Stands for the set of changes whose events Kafka refused for good: another value, another set. Empty while
+    backlogged, when it is not known.
+    """
+
+    indexed: "list[IndexedPartition]" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    How far every search sees the events of product_events. Empty when that is not known.
+    """
+
+    index: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    The search index in use. Empty when that is not known.
+    """
+
+    index_complete: "bool" = betterproto2.field(5, betterproto2.TYPE_BOOL)
+    """
+    It holds everything that the one before it held; false for a moment after it has taken over.
+    """
+
+
+default_message_pool.register_message("ecommerce.product.v1", "GetCatalogueStateResponse", GetCatalogueStateResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -102,6 +145,20 @@ class GetProductsResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("ecommerce.product.v1", "GetProductsResponse", GetProductsResponse)
+
+
+@dataclass(eq=False, repr=False)
+class IndexedPartition(betterproto2.Message):
+    """
+    Every search that begins now sees the events of this partition before this offset.
+    """
+
+    partition: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
+
+    next_offset: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+
+
+default_message_pool.register_message("ecommerce.product.v1", "IndexedPartition", IndexedPartition)
 
 
 @dataclass(eq=False, repr=False)
@@ -289,6 +346,30 @@ class ProductServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def get_catalogue_state(
+        self,
+        message: "GetCatalogueStateRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetCatalogueStateResponse":
+        """
+        What a cache of the catalogue has to know besides product_events. Anyone may ask.
+        """
+
+        if message is None:
+            message = GetCatalogueStateRequest()
+
+        return await self._unary_unary(
+            "/ecommerce.product.v1.ProductService/GetCatalogueState",
+            message,
+            GetCatalogueStateResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
 
 from ....google import protobuf as ___google__protobuf__
 from ...money import v1 as __money__v1__
@@ -326,6 +407,13 @@ class ProductServiceBase(betterproto2_grpclib.ServiceBase):
     async def delete_product(self, message: "DeleteProductRequest") -> "DeleteProductResponse":
         """
         Takes a product down. Owner only.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_catalogue_state(self, message: "GetCatalogueStateRequest") -> "GetCatalogueStateResponse":
+        """
+        What a cache of the catalogue has to know besides product_events. Anyone may ask.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -368,6 +456,14 @@ class ProductServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.delete_product(request)
         await stream.send_message(response)
 
+    async def __rpc_get_catalogue_state(
+        self, stream: "grpclib.server.Stream[GetCatalogueStateRequest, GetCatalogueStateResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_catalogue_state(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/ecommerce.product.v1.ProductService/PostProduct": grpclib.const.Handler(
@@ -399,5 +495,11 @@ class ProductServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 DeleteProductRequest,
                 DeleteProductResponse,
+            ),
+            "/ecommerce.product.v1.ProductService/GetCatalogueState": grpclib.const.Handler(
+                self.__rpc_get_catalogue_state,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetCatalogueStateRequest,
+                GetCatalogueStateResponse,
             ),
         }
