@@ -144,6 +144,7 @@ _OWN: Final[dict[str, dict[str, Values]]] = {
     "gateway": {
         **_WAYS,
         "called by other sites": {"corsOrigins": ["https://a.example.com", "http://b.example.com:8080"]},
+        "without memory of answers": {"responseCacheMebibytes": 0},
     },
 }
 

@@ -242,6 +242,7 @@ def test_a_wrong_value_is_named(changes: Mapping[str, Any], message: str) -> Non
         ("gateway", {"currency": {"decimals": 5}}, "/currency/decimals"),
         ("gateway", {"cookieSecure": "yes"}, "/cookieSecure"),
         ("gateway", {"corsOrigins": ["*"]}, "/corsOrigins/0"),
+        ("gateway", {"responseCacheMebibytes": -1}, "/responseCacheMebibytes"),
         ("gateway", {"ingress": {"host": "https://shop.example.com"}}, "/ingress/host"),
         ("gateway", {"addresses": {"account": "shop-account"}}, "/addresses/account"),
         ("payment", {"provider": {"name": "Stripe"}}, "/provider/name"),
