@@ -26,7 +26,7 @@ from prometheus_client import Counter
 from protos.gen.ecommerce.events import v1 as events_v1
 from protos.gen.ecommerce.product import v1 as product_v1
 from services.errors import EcommerceError, UnavailableError
-from services.events import UnreadableEventError, ensure_topics, from_record
+from services.events import TOPICS, UnreadableEventError, ensure_topics, from_record
 from services.loops import backoff, first_of, within, work_until
 
 TOPIC: Final = "product_events"
@@ -76,9 +76,15 @@ class CatalogueStream:
     """Listens, and answers `serving` and `index_is_current` to a CatalogueCache, which is its listener."""
 
     def __init__(
-        self, bootstrap_servers: str, catalogue: Catalogue, *, clock: Callable[[], float] = time.monotonic
+        self,
+        bootstrap_servers: str,
+        catalogue: Catalogue,
+        *,
+        topic: str = TOPIC,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
         self._catalogue = catalogue
         self._clock = clock
         self._listeners: list[Listener] = []
@@ -203,14 +209,14 @@ class CatalogueStream:
 
     def _check(self, kafka: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         """Raises KafkaError where the topic is no longer the one that was started with."""
-        if kafka.partitions_for_topic(TOPIC) != self._positions.keys():
-            raise KafkaError(f"{TOPIC} has other partitions now.")
+        if kafka.partitions_for_topic(self._topic) != self._positions.keys():
+            raise KafkaError(f"{self._topic} has other partitions now.")
         if any(end < self._positions[each.partition] for each, end in ends.items()):
-            raise KafkaError(f"{TOPIC} is shorter now.")
+            raise KafkaError(f"{self._topic} is shorter now.")
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._kafka is None:
-            await ensure_topics(self._bootstrap_servers, [TOPIC], wait=0)
+            await ensure_topics(self._bootstrap_servers, {self._topic} & TOPICS.keys(), wait=0)
             kafka = self._client()
             try:
                 async with asyncio.timeout(START_SECONDS):
@@ -239,10 +245,10 @@ class CatalogueStream:
     async def _start(self, kafka: AIOKafkaConsumer) -> None:
         """Places it at the end of every partition."""
         await kafka.start()
-        await kafka._client.set_topics([TOPIC])  # noqa: SLF001 only a subscription, which needs a group's ways, does it
-        partitions = [TopicPartition(TOPIC, number) for number in kafka.partitions_for_topic(TOPIC) or ()]
+        await kafka._client.set_topics([self._topic])  # noqa: SLF001 only a subscription, which needs a group's ways, does it
+        partitions = [TopicPartition(self._topic, each) for each in kafka.partitions_for_topic(self._topic) or ()]
         if not partitions:
-            raise KafkaError(f"{TOPIC} has no partitions yet.")
+            raise KafkaError(f"{self._topic} has no partitions yet.")
         kafka.assign(partitions)
         ends = await kafka.end_offsets(partitions)
         for partition, end in ends.items():
