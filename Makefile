@@ -7,6 +7,8 @@ UV := uv run --quiet --frozen
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 KUBECONFIG_GIVEN := $(call given,KUBECONFIG)
 CLUSTER := $(if $(KUBECONFIG_GIVEN),--kubeconfig $(KUBECONFIG_GIVEN)) $(if $(PLATFORM),--platform $(PLATFORM))
+# `--name=value` where the variable was given; bash's own SECONDS does not count.
+option = $(if $(call given,$(2)),--$(1)="$(call given,$(2))")
 E2E_ENV := E2E_KUBECONFIG="$(KUBECONFIG_GIVEN)" E2E_REGISTRY="$(call given,REGISTRY)"
 
 .PHONY: help setup up down cluster-status images e2e e2e-full dev dev-down clean-data status run test lint format protos schema bench evaluate
@@ -73,8 +75,9 @@ protos: setup ## Generate protos/gen from the .proto files
 schema: setup ## Write services/gateway/schema.graphql from the code
 	@$(UV) python -m services.gateway schema
 
-bench: setup ## Measure the platform under load and print the table (needs wrk; SIZE=large; BENCH=steps: until it bends; BENCH=recommender)
-	@$(UV) python -m tests.bench $(BENCH) --shop $(or $(SIZE),small)
+bench: setup ## Measure the platform under load (AGAINST=<git ref>: beside that state; PARTS=1; ONLY=search; SECONDS=4; SIZE=large; BENCH=steps or recommender)
+	@$(UV) python -m tests.bench $(BENCH) $(call option,shop,SIZE) $(call option,against,AGAINST) $(call option,only,ONLY) \
+		$(call option,seconds,SECONDS) $(if $(call given,PARTS),--parts)
 
 evaluate: setup ## Measure the recommender on MovieLens 100k, or on your own interactions (DATA=file.csv), beside baselines
 	@$(UV) python -m tests.evaluate $(if $(DATA),--data "$(DATA)")

@@ -3,7 +3,7 @@
 Silence on a topic means that nothing happened or that nothing gets through, so it is never trusted by itself. Several
 times a second, in this order: note the time, ask the product service whether all that was committed is published, ask
 Kafka where its partitions end, and hear all events up to there. Only then is it known that every change older than the
-noted time, but for the 200 ms that the outbox may take, was heard of. That is good for 0.6 seconds, so an answer that
+noted time, but for the 200 ms that the outbox may take, was heard of. That is good for 0.7 seconds, so an answer that
 is given from memory lacks nothing that was committed a second before. Whatever stands still (this process, product,
 the outbox's relay, Kafka) lets those seconds run out.
 
@@ -30,9 +30,9 @@ from services.events import TOPICS, UnreadableEventError, ensure_topics, from_re
 from services.loops import backoff, first_of, within, work_until
 
 TOPIC: Final = "product_events"
-# Seconds for which a round vouches, from its beginning, and between the end of one and the beginning of the next.
-VOUCHED_SECONDS: Final = 0.6
-PAUSE_SECONDS: Final = 0.2
+# Seconds for which a round vouches, from its beginning, and between the beginnings of two.
+VOUCHED_SECONDS: Final = 0.7
+INTERVAL_SECONDS: Final = 0.2
 # Seconds that a round may take before the client is thought to be stuck, and that starting one may take.
 ROUND_SECONDS: Final = 3.0
 START_SECONDS: Final = 10.0
@@ -43,6 +43,7 @@ FETCH_WAIT_MS: Final = 200
 # How soon a partition that was added is noticed. Who writes to it has to notice it first, and takes minutes for that.
 METADATA_MS: Final = 1_000
 REQUEST_MS: Final = 2_000
+POLL_MS: Final = 200
 MAX_RECORDS: Final = 500
 FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 2.0
@@ -91,7 +92,10 @@ class CatalogueStream:
         self._kafka: AIOKafkaConsumer | None = None
         # Offsets of the next event to be heard, by partition.
         self._positions: dict[int, int] = {}
+        self._heard = asyncio.Condition()
         self._live_until = float("-inf")
+        # When the round began that told the following.
+        self._known_at = float("-inf")
         self._indexed: Mapping[int, int] = {}
         self._index_complete = False
         # What has to stay as it is for events alone to tell of changes.
@@ -123,37 +127,53 @@ class CatalogueStream:
     async def run_once(self) -> bool:
         """Does one round and answers whether it vouches; raises KafkaError, OSError, UnavailableError, TimeoutError."""
         kafka = await self._started()
-        began = self._clock()
-        async with asyncio.timeout(ROUND_SECONDS):
-            state = await self._state()
-            ends = await kafka.end_offsets(list(kafka.assignment()))
-            self._check(kafka, ends)
-            while any(self._positions[each.partition] < end for each, end in ends.items()):
-                await self._hear(kafka, PAUSE_SECONDS)
-        if state is None or state.backlogged:
-            self._index_complete = False
-            _behind.inc()
-            return False
-        self._vouch(state, began)
-        return True
+        hearing = asyncio.create_task(self._hear_always(kafka))
+        try:
+            return await self._round(kafka)
+        finally:
+            hearing.cancel()
+            await asyncio.wait({hearing})
 
     async def _work(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
             try:
-                await self.run_once()
-                await self._hear_on()
-            except (KafkaError, UnavailableError, TimeoutError, OSError) as error:
-                if not failures:
-                    log.warning("Changes to the catalogue are not heard of now.", error=repr(error))
+                kafka = await self._started()
+                failures = 0
+                await self._listen(kafka, stop)
+            except* (KafkaError, UnavailableError, TimeoutError, OSError) as errors:
+                log.warning("Changes to the catalogue are not heard of now.", error=repr(errors.exceptions[0]))
                 failures += 1
                 _failed.inc()
-                await self._leave()
-                await first_of(backoff(failures, FIRST_BACKOFF, LONGEST_BACKOFF), stop)
-            else:
-                if failures:
-                    log.info("Changes to the catalogue are heard of again.")
-                failures = 0
+            await self._leave()
+            await first_of(backoff(failures, FIRST_BACKOFF, LONGEST_BACKOFF), stop)
+
+    async def _listen(self, kafka: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+        """Hears all the time, and begins a round at fixed intervals, whether or not the one before has ended.
+
+        On a busy host a round takes long because every step of it waits for its turn; it vouches all the same.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            hearing = tasks.create_task(self._hear_always(kafka))
+            while not stop.is_set():
+                tasks.create_task(self._round(kafka))
+                await first_of(INTERVAL_SECONDS, stop)
+            hearing.cancel()
+
+    async def _round(self, kafka: AIOKafkaConsumer) -> bool:
+        began = self._clock()
+        async with asyncio.timeout(ROUND_SECONDS):
+            state = await self._state()
+            ends = await kafka.end_offsets(list(kafka.assignment()))
+            self._check(kafka, ends)
+            await self._heard_up_to(ends)
+        complete = state is not None and not state.backlogged
+        (_live if complete else _behind).inc()
+        # A round that began later may have ended before: it knew more.
+        if began >= self._known_at:
+            self._known_at = began
+            self._learn(state, began)
+        return complete
 
     async def _state(self) -> product_v1.GetCatalogueStateResponse | None:
         try:
@@ -161,7 +181,10 @@ class CatalogueStream:
         except EcommerceError:
             return None
 
-    def _vouch(self, state: product_v1.GetCatalogueStateResponse, began: float) -> None:
+    def _learn(self, state: product_v1.GetCatalogueStateResponse | None, began: float) -> None:
+        if state is None or state.backlogged:
+            self._index_complete = False
+            return
         replaced = state.index and state.index != self._index
         if replaced or state.refused != self._refused:
             self._everything_changed()
@@ -169,23 +192,22 @@ class CatalogueStream:
         self._indexed = {each.partition: each.next_offset for each in state.indexed}
         self._index_complete = state.index_complete
         self._live_until = began + VOUCHED_SECONDS
-        _live.inc()
 
-    async def _hear_on(self) -> None:
-        """Hears what comes until the next round."""
-        until = self._clock() + PAUSE_SECONDS
-        while (left := until - self._clock()) > 0:
-            await self._hear(await self._started(), left)
+    async def _hear_always(self, kafka: AIOKafkaConsumer) -> None:
+        while True:
+            polled = await kafka.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+            for records in polled.values():
+                for record in records:
+                    self._told(record)
+            for partition in kafka.assignment():
+                # Which may be further than the last record: compaction leaves gaps.
+                self._positions[partition.partition] = await kafka.position(partition)
+            async with self._heard:
+                self._heard.notify_all()
 
-    async def _hear(self, kafka: AIOKafkaConsumer, seconds: float) -> None:
-        """Tells of the events that are there, or of the first that come within that time."""
-        polled = await kafka.getmany(timeout_ms=int(seconds * 1000) + 1, max_records=MAX_RECORDS)
-        for records in polled.values():
-            for record in records:
-                self._told(record)
-        for partition in kafka.assignment():
-            # Which may be further than the last record: compaction leaves gaps.
-            self._positions[partition.partition] = await kafka.position(partition)
+    async def _heard_up_to(self, ends: Mapping[TopicPartition, int]) -> None:
+        async with self._heard:
+            await self._heard.wait_for(lambda: all(self._positions[one.partition] >= at for one, at in ends.items()))
 
     def _told(self, record: Any) -> None:
         try:

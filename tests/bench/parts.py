@@ -10,7 +10,12 @@ from tests.bench import cpu
 
 def used_by_part(platform: Platform) -> dict[str, float]:
     """Answers the seconds of CPU that each running part has used since it started, by its name."""
-    return {process.name: cpu.of_tree(psutil.Process(process.pid)) for process in platform.processes if process.running}
+    return used({process.name: process.pid for process in platform.processes if process.running})
+
+
+def used(parts: Mapping[str, int]) -> dict[str, float]:
+    """Answers the same for parts that are given by name with their root processes' ids."""
+    return {name: cpu.of_tree(psutil.Process(pid)) for name, pid in parts.items()}
 
 
 def between(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

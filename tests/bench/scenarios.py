@@ -41,6 +41,11 @@ class Scenario:
     check: Callable[[Request, dict[str, Any]], bool] | None = None
     pattern: str | None = None
 
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether a response cache may answer it: a read that is asked for by nobody in particular."""
+        return self.check is not None and all(request.token is None for request in self.requests)
+
 
 def scenarios(made: Dataset, administrator: str) -> list[Scenario]:
     """Answers what is measured, reads before writes, so that the answers of reads stay the same."""

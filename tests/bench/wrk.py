@@ -61,6 +61,7 @@ def installed() -> bool:
 
 def write_script(folder: Path, scenario: Scenario, expected: list[str]) -> Path:
     """Writes the script and its data into `folder`; `expected` are the bodies that count as right."""
+    folder.mkdir(exist_ok=True)
     data, script = folder / "data.lua", folder / "script.lua"
     rows = []
     for request in scenario.requests:

@@ -142,7 +142,7 @@ async def test_what_cannot_be_read_is_told_as_everything(hall: Hall) -> None:
 
 
 async def test_vouching_ends_by_itself(hall: Hall) -> None:
-    """A round is good for 0.6 s from its beginning, whatever happens afterwards."""
+    """A round is good for 0.7 s from its beginning, whatever happens afterwards."""
     hall.now += VOUCHED_SECONDS - 0.01
     assert hall.stream.serving()
     hall.now += 0.02
