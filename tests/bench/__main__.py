@@ -29,8 +29,9 @@ def main() -> int:
     plan = Plan(options.seconds, options.only, options.against, options.parts)
     try:
         return 0 if asyncio.run(operations.bench(plan)) else 1
-    except UnknownStateError as error:
-        print(error, file=sys.stderr)
+    except (UnknownStateError, RuntimeError, AssertionError, TimeoutError) as error:
+        # A client's AssertionError tells an operation that the platform refused.
+        print(f"The benchmark ended early: {error or type(error).__name__}", file=sys.stderr)
         return 1
 
 

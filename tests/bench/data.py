@@ -13,8 +13,8 @@ ACCOUNTS = 200
 ORDERS_EACH = 5
 LINES_EACH = 3
 PASSWORD = "a password for the benchmark"
-# Requests under way at once while loading.
-WIDTH = 16
+# Requests under way at once while loading: enough to keep the platform at work, and none waits long for another.
+WIDTH = 4
 
 T = TypeVar("T")
 

@@ -25,7 +25,8 @@ def draw(steps: Sequence[Step], knee: Step | None, path: Path) -> None:
             axes.grid(alpha=0.3)
             if knee:
                 axes.axvline(knee.offered, color="black", linestyle="--", label=f"knee: {knee.achieved:.0f} a second")
-            axes.legend(loc="upper left", fontsize="small")
+            # Beside the curves: nowhere inside is free at every load.
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 
