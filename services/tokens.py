@@ -10,6 +10,10 @@ Services of the platform have tokens, too, for what they do by themselves and on
 subject is "service:<name>" and its role "service", it lives for minutes, and it opens only what asks for that service
 by name: everything that belongs to accounts refuses it.
 
+A verified token is remembered for a short while, because checking a signature costs more than most of the requests that
+carry one otherwise do. It is found by the whole token, is never remembered beyond its own expiry, and is forgotten when
+the keys come anew. What was refused is not remembered.
+
 The list of algorithms is fixed to one. The verification key is never taken from the token, so `alg: none`, HMAC with
 a public key as the secret, and `jwk` or `jku` headers get nowhere.
 """
@@ -17,6 +21,7 @@ a public key as the secret, and `jwk` or `jku` headers get nowhere.
 import asyncio
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -33,6 +38,10 @@ ALGORITHM: Final = "ES256"
 REFRESH_PAUSE: Final = 5.0
 # Seconds after which the keys are asked for again although nothing is missing, so that withdrawn ones go.
 KEYS_LIFETIME: Final = 300.0
+# Seconds for which a verified token is not checked again, and so the longest that one outlives its withdrawn key.
+REMEMBERED_SECONDS: Final = 30.0
+# Verified tokens kept at once: of about 700 bytes each, with all that belongs to one.
+MAX_REMEMBERED: Final = 4_096
 # Longer than any token of ours by far; longer ones are not worth a hash.
 MAX_TOKEN_LENGTH: Final = 4096
 # Seconds by which clocks of two hosts may differ.
@@ -166,10 +175,14 @@ class Verifier:
         fetch: Callable[[], Awaitable[list[PublicJwk]]],
         policy: TokenPolicy,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._fetch = fetch
         self._policy = policy
         self._clock = clock
+        self._wall_clock = wall_clock
+        # Who each verified token stands for, and until when on `clock` that is taken as known.
+        self._remembered: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
         self._published: list[PublicJwk] = []
         # Built once: making a key from its coordinates costs as much as checking a signature with it.
         self._keys: dict[str, Key] = {}
@@ -183,8 +196,14 @@ class Verifier:
         Raises UnauthenticatedError when it is not a token of ours or has expired, and UnavailableError when its key
         is unknown and the public keys cannot be had now.
         """
+        known = self._remembered.get(token)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
         key = await self._key(_key_id(token))
-        return _identity(self._claims(token, key), token)
+        claims = self._claims(token, key)
+        identity = _identity(claims, token)
+        self._remember(identity, float(claims["exp"]))
+        return identity
 
     async def keys(self) -> list[PublicJwk]:
         """Answers the public keys, fetched anew when they are old; raises UnavailableError when there are none."""
@@ -192,6 +211,13 @@ class Verifier:
         if not self._keys:
             raise UnavailableError("The public keys cannot be had now.")
         return list(self._published)
+
+    def _remember(self, identity: Identity, expires: float) -> None:
+        seconds = min(REMEMBERED_SECONDS, expires - self._wall_clock())
+        self._remembered[identity.token] = (identity, self._clock() + seconds)
+        self._remembered.move_to_end(identity.token)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def _claims(self, token: str, key: Key) -> dict[str, Any]:
         try:
@@ -239,6 +265,8 @@ class Verifier:
                 raise
             self._keys = {key["kid"]: jwk.construct(dict(key), ALGORITHM) for key in keys}
             self._published = keys
+            # Among them may be tokens of a key that is now withdrawn.
+            self._remembered.clear()
             self._fetched_at = self._tried_at
 
 

@@ -23,7 +23,7 @@ from services.gateway.clients import AccountsClient, OrdersClient, ProductsClien
 from services.gateway.context import Platform
 from services.gateway.endpoint import Endpoint, Rules
 from services.gateway.health import Readiness
-from services.gateway.identity import Cookies, SignIns
+from services.gateway.identity import Cookies
 from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
 from services.gateway.money import Currency
@@ -150,7 +150,7 @@ async def serve(settings: Settings) -> None:
     drain, readiness = Drain(), Readiness(settings.addresses, can_do_without=_CAN_DO_WITHOUT)
     rules = Rules(settings.limits, introspection=settings.introspection_enabled)
     app = create_app(
-        Endpoint(SCHEMA, platform, SignIns(verifier), drain, rules),
+        Endpoint(SCHEMA, platform, verifier, drain, rules),
         readiness=readiness,
         drain=drain,
         verifier=verifier,

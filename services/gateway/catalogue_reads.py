@@ -10,19 +10,20 @@ from services.gateway.answers import Answer
 from services.gateway.catalogue_cache import CatalogueCache, Computed
 from services.gateway.context import Context, Platform
 from services.gateway.documents import Operation
-from services.gateway.identity import Caller, SignIns
+from services.gateway.identity import Caller
 from services.gateway.request import GraphQLRequest, Headers
 from services.gateway.running import Runner, in_time
 from services.gateway.stored_answers import StoredAnswer, names_tag
+from services.tokens import Verifier
 
 
 class CatalogueReads:
     """Answers the reads that may be shared; nobody with a token comes here."""
 
-    def __init__(self, cache: CatalogueCache, platform: Platform, sign_ins: SignIns, runner: Runner) -> None:
+    def __init__(self, cache: CatalogueCache, platform: Platform, verifier: Verifier, runner: Runner) -> None:
         self._cache = cache
         self._platform = platform
-        self._sign_ins = sign_ins
+        self._verifier = verifier
         self._runner = runner
 
     def recalled(self, body: bytes, method: str, headers: Headers) -> Answer | None:
@@ -51,7 +52,7 @@ class CatalogueReads:
     async def _compute(self, request: GraphQLRequest, operation: Operation) -> Computed:
         limits = self._runner.limits
         # Without the headers of the one that came first: nothing may depend on them.
-        context = Context(self._platform, Caller(None, self._sign_ins), objects_left=limits.objects, shared=True)
+        context = Context(self._platform, Caller(None, self._verifier), objects_left=limits.objects, shared=True)
         answer = await in_time(self._runner.run(request, operation, context), limits.seconds)
         return Computed(answer, context.reads)
 

@@ -28,7 +28,7 @@ from services.gateway.context import Context, Platform
 from services.gateway.deadlines import Deadlines
 from services.gateway.documents import Documents, Operation, RequestError
 from services.gateway.failures import Failures
-from services.gateway.identity import Caller, SignIns, token_of
+from services.gateway.identity import Caller, token_of
 from services.gateway.limits import Limits, check_variables
 from services.gateway.request import (
     GraphQLRequest,
@@ -40,6 +40,7 @@ from services.gateway.request import (
 )
 from services.gateway.running import Runner, in_time
 from services.serving import Drain
+from services.tokens import Verifier
 
 _requests = Counter("gateway_requests", "GraphQL requests by operation and first error.", ("operation", "code"))
 _seconds = Histogram("gateway_request_seconds", "Time to answer a GraphQL request.", ("operation",))
@@ -57,12 +58,12 @@ class Endpoint:
     """Answers GraphQL requests; an ASGI application of its own."""
 
     def __init__(
-        self, schema: strawberry.Schema, platform: Platform, sign_ins: SignIns, drain: Drain, rules: Rules
+        self, schema: strawberry.Schema, platform: Platform, verifier: Verifier, drain: Drain, rules: Rules
     ) -> None:
         # Strawberry has no public name for the graphql-core schema that it builds.
         graphql_schema = schema._schema  # noqa: SLF001
         self._platform = platform
-        self._sign_ins = sign_ins
+        self._verifier = verifier
         self._limits = rules.limits
         self._documents = Documents(graphql_schema, rules.limits, introspection=rules.introspection)
         self._failures = Failures(rules.limits.errors, suggestions=rules.introspection)
@@ -74,7 +75,7 @@ class Endpoint:
             hide_suggestions=not rules.introspection,
         )
         cache = platform.catalogue_cache
-        self._reads = CatalogueReads(cache, platform, sign_ins, self._runner) if cache else None
+        self._reads = CatalogueReads(cache, platform, verifier, self._runner) if cache else None
         self._deadlines = Deadlines(rules.limits.seconds)
         self._drain = drain
         self._running = 0
@@ -150,7 +151,7 @@ class Endpoint:
     async def _run(self, request: GraphQLRequest, operation: Operation, headers: Headers, method: str) -> Answer:
         # Any page can send its visitors here by a link, cookies and all: a GET acts as whoever it names itself.
         token = token_of(headers) if method == "POST" or headers.authorization is not None else None
-        caller = Caller(token, self._sign_ins)
+        caller = Caller(token, self._verifier)
         context = Context(self._platform, caller, headers, objects_left=self._limits.objects)
         return await self._runner.run(request, operation, context)
 

@@ -1,60 +1,25 @@
 """Who sends a request: the token in `Authorization: Bearer` or else in the cookie, checked when someone asks.
 
 Reading the catalogue needs no sign-in, so there a token that is not accepted counts as none. Operations that need one
-learn why it was not accepted: missing, expired, invalid, or not to be checked now. A verified token is remembered for
-a short while, because checking a signature costs more than a whole product request otherwise does; it is never
-remembered beyond its own expiry.
+learn why it was not accepted: missing, expired, invalid, or not to be checked now.
 """
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
-
-from jose import jwt
 
 from services.errors import EcommerceError
 from services.gateway.request import Headers
 from services.tokens import Identity, Verifier, require_identity
 
 COOKIE: Final = "token"
-# Seconds for which a checked token is not checked again, and so the longest that one outlives its withdrawn key.
-REMEMBERED_SECONDS: Final = 30.0
-MAX_REMEMBERED: Final = 4_096
-
-
-class SignIns:
-    """Checks tokens with a Verifier and remembers those that passed."""
-
-    def __init__(self, verifier: Verifier, clock: Callable[[], float] = time.time) -> None:
-        self._verifier = verifier
-        self._clock = clock
-        self._remembered: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
-
-    async def identity(self, token: str) -> Identity:
-        """Answers who the token stands for; raises as Verifier.verify does."""
-        identity, until = self._remembered.get(token, (None, 0.0))
-        if identity is not None and self._clock() < until:
-            return identity
-        identity = await self._verifier.verify(token)
-        self._remember(identity)
-        return identity
-
-    def _remember(self, identity: Identity) -> None:
-        expires = float(jwt.get_unverified_claims(identity.token)["exp"])
-        self._remembered[identity.token] = (identity, min(self._clock() + REMEMBERED_SECONDS, expires))
-        self._remembered.move_to_end(identity.token)
-        if len(self._remembered) > MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
 
 
 class Caller:
     """The sender of one request; the token is checked at most once, and not at all where nobody asks."""
 
-    def __init__(self, token: str | None, sign_ins: SignIns) -> None:
+    def __init__(self, token: str | None, verifier: Verifier) -> None:
         self._token = token
-        self._sign_ins = sign_ins
+        self._verifier = verifier
         self._answer: Identity | EcommerceError | None = None
 
     async def identity(self) -> Identity:
@@ -78,7 +43,7 @@ class Caller:
     async def _checked(self) -> Identity | EcommerceError | None:
         if self._answer is None and self._token is not None:
             try:
-                self._answer = await self._sign_ins.identity(self._token)
+                self._answer = await self._verifier.verify(self._token)
             except EcommerceError as error:
                 self._answer = error
         return self._answer

@@ -14,7 +14,9 @@ from jose import jwk, jwt
 from services.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from services.tokens import (
     KEYS_LIFETIME,
+    MAX_REMEMBERED,
     REFRESH_PAUSE,
+    REMEMBERED_SECONDS,
     SERVICE_LIFETIME,
     Identity,
     PublicJwk,
@@ -276,6 +278,96 @@ async def test_a_withdrawn_key_is_forgotten(key: Key) -> None:
     clock.now += KEYS_LIFETIME + 1
     with pytest.raises(UnauthenticatedError):
         await verifier.verify(token)
+
+
+class Counting(Verifier):
+    """Counts how often a signature is checked."""
+
+    checked = 0
+
+    def _claims(self, token: str, key: Any) -> dict[str, Any]:
+        self.checked += 1
+        return super()._claims(token, key)
+
+
+async def test_a_verified_token_is_remembered_for_a_while(key: Key) -> None:
+    """Its signature is checked again after half a minute; another token's is checked at once."""
+    clock = Clock()
+    verifier = Counting(Keys(key), POLICY, clock)
+    token, service = key.sign(wall_clock), key.sign_service()
+    for _ in range(3):
+        assert await verifier.verify(token) == Identity(7, "customer", token)
+        assert await verifier.verify(service) == Identity(0, "service", service, "payment")
+    assert verifier.checked == 2
+    clock.now += REMEMBERED_SECONDS - 1
+    await verifier.verify(token)
+    assert verifier.checked == 2
+    clock.now += 1
+    await verifier.verify(token)
+    assert verifier.checked == 3
+
+
+async def test_a_token_is_never_remembered_beyond_its_expiry(key: Key) -> None:
+    """What has five seconds to live is checked again after them, and so is one that only the leeway keeps alive."""
+    policy, clock, now = TokenPolicy(lifetime=5), Clock(), int(wall_clock())
+    verifier = Counting(Keys(key), policy, clock, lambda: now)
+    short, late = key.sign(lambda: now, policy), key.sign(lambda: now - 6, policy)
+    for _ in range(2):
+        await verifier.verify(short)
+        clock.now += 4.9
+    assert verifier.checked == 1
+    clock.now = 5
+    await verifier.verify(short)
+    assert verifier.checked == 2
+    for _ in range(2):
+        await verifier.verify(late)
+    assert verifier.checked == 4
+
+
+async def test_a_token_like_a_remembered_one_is_no_such_token(key: Key) -> None:
+    """A remembered token opens nothing for one that differs from it in its signature alone, and a refusal stays one."""
+    verifier = Counting(Keys(key), POLICY, Clock())
+    token = key.sign(wall_clock)
+    await verifier.verify(token)
+    head, claims, _ = token.split(".")
+    forged = f"{head}.{claims}.{key.sign(lambda: 0.0).split('.')[2]}"
+    for _ in range(2):
+        with pytest.raises(UnauthenticatedError, match="not valid"):
+            await verifier.verify(forged)
+    assert verifier.checked == 3
+
+
+async def test_remembered_tokens_go_when_the_keys_come_anew(key: Key) -> None:
+    """A key that a fetch shows to be withdrawn ends at once, also for tokens that were verified a moment before."""
+    keys, clock = Keys(key), Clock()
+    verifier = Verifier(keys, POLICY, clock)
+    token = key.sign(wall_clock)
+    await verifier.verify(token)
+    second = Key("second")
+    keys.published = [second]
+    clock.now += REFRESH_PAUSE
+    await verifier.verify(second.sign(wall_clock))
+    with pytest.raises(UnauthenticatedError):
+        await verifier.verify(token)
+
+
+async def test_few_tokens_are_remembered(key: Key) -> None:
+    """What is remembered is bounded, the oldest goes first, and refused tokens take no room."""
+    verifier = Counting(Keys(key), POLICY, Clock())
+    first, last = key.sign(wall_clock), key.sign_service()
+    identity = await verifier.verify(first)
+    with pytest.raises(UnauthenticatedError):
+        await verifier.verify("nonsense")
+    for n in range(MAX_REMEMBERED - 1):
+        verifier._remembered[str(n)] = (identity, 0.0)
+    assert len(verifier._remembered) == MAX_REMEMBERED
+    await verifier.verify(last)
+    assert len(verifier._remembered) == MAX_REMEMBERED
+    checked = verifier.checked
+    await verifier.verify(last)
+    assert verifier.checked == checked
+    await verifier.verify(first)
+    assert verifier.checked == checked + 1
 
 
 def test_what_belongs_to_another_is_forbidden() -> None:

@@ -14,7 +14,7 @@ from services.gateway.catalogue_cache import CatalogueCache
 from services.gateway.context import Platform
 from services.gateway.endpoint import Endpoint, Rules
 from services.gateway.health import Readiness
-from services.gateway.identity import Cookies, SignIns
+from services.gateway.identity import Cookies
 from services.gateway.interactions import Interactions
 from services.gateway.limits import Limits
 from services.gateway.money import Currency
@@ -74,7 +74,7 @@ class Shop:
             Currency(),
             catalogue_cache,
         )
-        endpoint = Endpoint(SCHEMA, platform, SignIns(self.verifier), self.drain, rules or Rules())
+        endpoint = Endpoint(SCHEMA, platform, self.verifier, self.drain, rules or Rules())
         self.app: ASGIApp = create_app(
             endpoint,
             readiness=Readiness({}),

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from services.errors import UnauthenticatedError
-from services.gateway.identity import MAX_REMEMBERED, REMEMBERED_SECONDS, Caller, SignIns, token_of
+from services.gateway.identity import Caller, token_of
 from services.gateway.request import Headers
-from services.tokens import Role, Signer, TokenPolicy, Verifier
+from services.tokens import Role, Signer, TokenPolicy
 from tests.factories.gateway import POLICY, SigningKey
 from tests.unit.gateway.conftest import Shop
 
@@ -115,47 +114,4 @@ async def test_a_service_is_nobody_here(shop: Shop) -> None:
     assert (await shop.ask(ACCOUNTS, token=token)).codes == ["FORBIDDEN"]
     product = await shop.product(await shop.customer())
     assert (await shop.data(PRODUCTS, token=token))["product"] == [{"id": product}]
-    assert await Caller(token, SignIns(shop.verifier)).account_id() is None
-
-
-class Counting(Verifier):
-    """Counts how often a signature is checked."""
-
-    checked = 0
-
-    async def verify(self, token: str) -> object:  # type: ignore[override] # it is what the parent answers
-        self.checked += 1
-        return await super().verify(token)
-
-
-async def test_a_checked_token_is_remembered_for_a_while(shop: Shop) -> None:
-    """A token is checked again after half a minute, and never remembered beyond its own expiry."""
-    now = time.time()
-    verifier = Counting(shop.services.public_keys, POLICY)
-    sign_ins = SignIns(verifier, lambda: now)
-    token, short = shop.services.key.token(1), shop.services.key.token(2, policy=TokenPolicy(lifetime=10))
-    for _ in range(3):
-        assert (await sign_ins.identity(token)).account_id == 1
-        assert (await sign_ins.identity(short)).account_id == 2
-    assert verifier.checked == 2
-    now += 11
-    await sign_ins.identity(token)
-    assert verifier.checked == 2
-    await sign_ins.identity(short)
-    assert verifier.checked == 3
-    now += REMEMBERED_SECONDS
-    await sign_ins.identity(token)
-    assert verifier.checked == 4
-
-
-async def test_few_tokens_are_remembered(shop: Shop) -> None:
-    """What is remembered is bounded, and refused tokens are not remembered at all."""
-    sign_ins = SignIns(shop.verifier)
-    with pytest.raises(UnauthenticatedError):
-        await sign_ins.identity("nonsense")
-    assert not sign_ins._remembered
-    identity = await sign_ins.identity(shop.services.key.token(1))
-    for n in range(MAX_REMEMBERED):
-        sign_ins._remembered[str(n)] = (identity, 0.0)
-    await sign_ins.identity(shop.services.key.token(2))
-    assert len(sign_ins._remembered) <= MAX_REMEMBERED + 1
+    assert await Caller(token, shop.verifier).account_id() is None
