@@ -23,7 +23,8 @@ def markdown(steps: Sequence[Step], knee: Step | None, *, shop: str, machine: st
     """Answers all of it for people: every step, the knee, and what the knee is made of."""
     head = (
         "# Rising load\n\nWritten by `make bench BENCH=steps`, together with [the picture](load.svg): "
-        f"{shop}; {machine}. What is asked for, and how often: `tests/bench/mix.py`."
+        f"{shop}; {machine}. What is asked for, and how often: `tests/bench/mix.py`. The gateway keeps answers as it"
+        " does by default, and the changes of products in the mix drop them."
     )
     return "\n\n".join([head, _steps(steps), _knee(knee) if knee else "No knee was found in these steps."]) + "\n"
 
