@@ -87,7 +87,7 @@ def dealings(data: Dataset, now: datetime, chosen: Hyperparameters) -> Dealings:
     ages = np.maximum(0.0, now.timestamp() - data.times) / _DAY
     # As weights.raw, for all at once.
     bought = chosen.purchase_weight * (1.0 + np.log(np.maximum(1, data.quantities)))
-    raw = np.where(data.purchases, bought, chosen.view_weight) * 0.5 ** (ages / chosen.half_life_days)
+    raw = np.where(data.purchases, bought, chosen.view_weight * data.quantities) * 0.5 ** (ages / chosen.half_life_days)
     frame = pd.DataFrame({"pair": data.pairs, "raw": raw, "bought": data.purchases})
     # Sorted by pair, which is the order of a CSR matrix.
     summed = frame.groupby("pair", sort=True).agg({"raw": "sum", "bought": "max"})

@@ -30,7 +30,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One event; `account_id` is None for a visitor who was not signed in, `quantity` is 1 for a view."""
+    """Something done with a product; without `account_id` by visitors who were not signed in.
+
+    `quantity` is how many were bought; for views how many there were, 1 where an account's is told.
+    """
 
     event_id: str
     kind: Kind

@@ -1,13 +1,16 @@
 """What events come to here; both handlers are safe to repeat, in any order.
 
 A product that was put up, changed or taken down becomes what the catalogue has; only newer versions win. A view or a
-purchase becomes an interaction, once for its event's id. What is older than the history that is kept is left out, so
-that a replay does not bring back what was forgotten.
+purchase becomes an interaction, once for its event's id; what visitors viewed comes together, and becomes one for each
+product. What is older than the history that is kept is left out, so that a replay does not bring back what was
+forgotten.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
+
+from betterproto2 import Message
 
 from protos.gen.ecommerce.events import v1 as events_v1
 from services.events import Event
@@ -61,7 +64,7 @@ class InteractionReactions:
     async def __call__(self, batch: Sequence[Event]) -> None:
         """Keeps what was done; MeaninglessEventError if an event tells of nothing that was."""
         now = self._clock()
-        done = [_done(event, now + _AHEAD) for event in batch]
+        done = [interaction for event in batch for interaction in _done(event, now + _AHEAD)]
         await self._deeds.add_interactions([one for one in done if one.at >= now - self._history])
 
 
@@ -86,23 +89,33 @@ def _product(product: events_v1.ProductSnapshot | None, at: datetime) -> Product
     return Product(product.id, name, description, price.minor_units, price.currency, product.version, at)
 
 
-def _done(event: Event, latest: datetime) -> Interaction:
-    match event.message:
-        case events_v1.ProductRetrieved(product_id=product_id, account_id=account_id):
-            kind, quantity = Kind.VIEW, 1
-        case events_v1.ProductPurchased(product_id=product_id, account_id=account_id, quantity=quantity):
-            kind = Kind.PURCHASE
-        case other:
-            raise MeaninglessEventError(f"{type(other).__name__} tells of nothing that was done.")
-    _require_id(product_id)
+def _done(event: Event, latest: datetime) -> list[Interaction]:
+    """Answers what the event tells of; of several the first has the event's id, the others also their place."""
     # A key that an index does not hold, and no id of ours.
     if len(event.id) > LONGEST_ID or "\0" in event.id:
         raise MeaninglessEventError("The event has no valid id.")
     if event.time > latest or event.time < datetime(2000, 1, 1, tzinfo=UTC):
         raise MeaninglessEventError(f"The event's time, {event.time.isoformat()}, cannot be.")
-    if not 1 <= quantity <= _LARGEST or (account_id is not None and account_id < 1):
-        raise MeaninglessEventError("The event's quantity or account cannot be.")
-    return Interaction(event.id, kind, product_id, account_id, quantity, event.time)
+    done = _deeds(event.message)
+    for _, product_id, account_id, quantity in done:
+        _require_id(product_id)
+        if not 1 <= quantity <= _LARGEST or (account_id is not None and account_id < 1):
+            raise MeaninglessEventError("The event's quantity or account cannot be.")
+    ids = (event.id, *(f"{event.id}/{place}" for place in range(1, len(done))))
+    return [Interaction(each, *deed, event.time) for each, deed in zip(ids, done, strict=True)]
+
+
+def _deeds(message: Message) -> list[tuple[Kind, str, int | None, int]]:
+    """Answers what was done, with which product, by which account, and how often."""
+    match message:
+        case events_v1.ProductRetrieved(product_id=product_id, account_id=account_id):
+            return [(Kind.VIEW, product_id, account_id, 1)]
+        case events_v1.ProductsRetrieved(retrievals=[_, *_] as retrievals):
+            return [(Kind.VIEW, each.product_id, None, each.quantity) for each in retrievals]
+        case events_v1.ProductPurchased(product_id=product_id, account_id=account_id, quantity=quantity):
+            return [(Kind.PURCHASE, product_id, account_id, quantity)]
+        case other:
+            raise MeaninglessEventError(f"{type(other).__name__} tells of nothing that was done.")
 
 
 def _require_product(product_id: str, version: int) -> None:

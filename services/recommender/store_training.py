@@ -67,7 +67,7 @@ _POPULAR: Final = text(
         SELECT i.product_id,
                sum(CASE i.kind
                    WHEN 'purchase' THEN CAST(:purchase_weight AS double precision) * (1 + ln(greatest(i.quantity, 1)))
-                   ELSE CAST(:view_weight AS double precision)
+                   ELSE CAST(:view_weight AS double precision) * i.quantity
                    END
                    * power(0.5, extract(epoch FROM newest.at - i.at) / CAST(:half_life AS double precision))) AS score
         FROM newest JOIN interactions i ON i.at > newest.at - make_interval(secs => CAST(:horizon AS double precision))

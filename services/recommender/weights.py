@@ -24,7 +24,7 @@ def raw(deed: Deed, now: datetime, chosen: Hyperparameters) -> float:
         # Ten pieces of one product say a little more than one, not ten times as much.
         weight = chosen.purchase_weight * (1.0 + math.log(max(1, deed.quantity)))
     else:
-        weight = chosen.view_weight
+        weight = chosen.view_weight * deed.quantity
     return float(weight * 0.5 ** (age / chosen.half_life_days))
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from local.platform import Platform
-from protos.gen.ecommerce.events.v1 import ProductRetrieved
+from protos.gen.ecommerce.events.v1 import ProductRetrieved, ProductsRetrieved
 from services import events
 from tests.factories.gateway import PASSWORD, email
 from tests.integration import kafka
@@ -106,20 +106,28 @@ async def test_a_view_reaches_kafka_with_its_viewer(shop: httpx.AsyncClient, pla
     shop.cookies.clear()
     await _ask(shop, PRODUCTS, {"id": product["id"]})
 
-    def views(records: list[Any]) -> list[events.Event]:
-        seen = [events.from_record(record) for record in records]
-        return [
-            event
-            for event in seen
-            if isinstance(event.message, ProductRetrieved) and event.message.product_id == product["id"]
-        ]
+    def views(records: list[Any]) -> list[tuple[events.Event, int | None, int]]:
+        """The event, the viewer and the number of views, for each that tells of the product."""
+        found: list[tuple[events.Event, int | None, int]] = []
+        for event in map(events.from_record, records):
+            match event.message:
+                case ProductRetrieved(product_id=product_id, account_id=account_id):
+                    told = [(product_id, account_id, 1)]
+                case ProductsRetrieved(retrievals=retrievals):
+                    told = [(each.product_id, None, each.quantity) for each in retrievals]
+                case _:
+                    told = []
+            found += [(event, viewer, number) for seen, viewer, number in told if seen == product["id"]]
+        return found
 
     bootstrap = platform.datastores.kafka.bootstrap_servers
     found = views(await kafka.read(bootstrap, "interaction_events", lambda records: len(views(records)) >= 2))
-    viewers = {event.key: getattr(event.message, "account_id", None) for event in found}
-    assert viewers == {str(product["accountId"]): product["accountId"], product["id"]: None}
-    assert {event.source for event in found} == {"/gateway"}
-    assert all(event.traceparent for event in found)
+    assert {viewer: number for _, viewer, number in found} == {product["accountId"]: 1, None: 1}
+    assert {event.key: viewer for event, viewer, _ in found if viewer} == {
+        str(product["accountId"]): product["accountId"]
+    }
+    assert {event.source for event, _, _ in found} == {"/gateway"}
+    assert all(event.traceparent for event, _, _ in found)
 
 
 async def test_the_playground_is_there(shop: httpx.AsyncClient) -> None:

@@ -220,7 +220,7 @@ async def test_being_shown_is_no_view(shop: Shop) -> None:
     await shop.data(BY_CALLER, token=token)
     await shop.data(BY_VIEWED, {"v": ["some"]}, token)
     await shop.data(TOLD, token=token)
-    assert shop.interactions._queue.empty()
+    assert shop.interactions._left() == 0
 
 
 # Without them. --------------------------------------------------------------------------------------------------------

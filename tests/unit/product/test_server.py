@@ -11,8 +11,8 @@ from protos.gen.ecommerce.money.v1 import Money
 from protos.gen.ecommerce.product import v1 as product_v1
 from services.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from services.product.index import ALIAS
-from services.product.server import ProductServer
 from services.product.progress import State
+from services.product.server import ProductServer
 from services.product.service import Catalogue
 from services.rpc import context
 from services.tokens import Identity

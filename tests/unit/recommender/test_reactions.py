@@ -74,6 +74,17 @@ async def test_interactions() -> None:
     ]
 
 
+async def test_what_visitors_viewed_together() -> None:
+    """One event tells of several products: each is an interaction of its own, the same ones whenever it is told."""
+    views = [events_v1.Retrievals(product_id="lamp", quantity=3), events_v1.Retrievals(product_id="cup", quantity=1)]
+    told = event(events_v1.ProductsRetrieved(retrievals=views), event_id="e1")
+    assert await handled(told) == [
+        Interaction("e1", Kind.VIEW, "lamp", None, 3, NOW),
+        Interaction("e1/1", Kind.VIEW, "cup", None, 1, NOW),
+    ]
+    assert await handled(told) == await handled(told)
+
+
 async def test_what_is_too_old() -> None:
     """It is left out, so that a replay does not bring back what was forgotten."""
     view = events_v1.ProductRetrieved(product_id="lamp", account_id=7)
@@ -112,6 +123,9 @@ async def test_no_product_is_told_of(message: Message) -> None:
         (events_v1.ProductRetrieved(product_id="la\nmp"), NOW),
         (events_v1.ProductRetrieved(product_id="lamp", account_id=0), NOW),
         (events_v1.ProductRetrieved(product_id="lamp", account_id=-7), NOW),
+        (events_v1.ProductsRetrieved(), NOW),
+        (events_v1.ProductsRetrieved(retrievals=[events_v1.Retrievals(product_id="lamp")]), NOW),
+        (events_v1.ProductsRetrieved(retrievals=[events_v1.Retrievals(quantity=1)]), NOW),
         (events_v1.ProductPurchased(product_id="lamp", account_id=7), NOW),
         (events_v1.ProductPurchased(product_id="lamp", quantity=1), NOW),
         (events_v1.ProductPurchased(product_id="lamp", account_id=7, quantity=-1), NOW),

@@ -12,6 +12,8 @@ __all__ = (
     "ProductRetrieved",
     "ProductSnapshot",
     "ProductUpdated",
+    "ProductsRetrieved",
+    "Retrievals",
 )
 
 import datetime
@@ -112,7 +114,7 @@ class ProductRetrieved(betterproto2.Message):
 
     account_id: "int | None" = betterproto2.field(2, betterproto2.TYPE_INT32, optional=True)
     """
-    Absent for a visitor who is not signed in.
+    Absent for a visitor who is not signed in; those are told of together, by ProductsRetrieved.
     """
 
 
@@ -147,11 +149,43 @@ default_message_pool.register_message("ecommerce.events.v1", "ProductSnapshot", 
 
 
 @dataclass(eq=False, repr=False)
+class ProductsRetrieved(betterproto2.Message):
+    """
+    Visitors who are not signed in looked at products, within a second or so. Keyed by the event's own id.
+    """
+
+    retrievals: "list[Retrievals]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    At least one and at most 100, each product once.
+    """
+
+
+default_message_pool.register_message("ecommerce.events.v1", "ProductsRetrieved", ProductsRetrieved)
+
+
+@dataclass(eq=False, repr=False)
 class ProductUpdated(betterproto2.Message):
     product: "ProductSnapshot | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 default_message_pool.register_message("ecommerce.events.v1", "ProductUpdated", ProductUpdated)
+
+
+@dataclass(eq=False, repr=False)
+class Retrievals(betterproto2.Message):
+    """
+    How often one product was looked at.
+    """
+
+    product_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    quantity: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    At least 1.
+    """
+
+
+default_message_pool.register_message("ecommerce.events.v1", "Retrievals", Retrievals)
 
 
 from ....google import protobuf as ___google__protobuf__
