@@ -5,7 +5,6 @@ does falls on both. The small platform has no page 1,000; the large one's is hel
 gateways keep no answers: out of memory they would be the same from any shop.
 """
 
-import asyncio
 import random
 import tempfile
 import time
@@ -170,8 +169,3 @@ async def _compare(name: str, measured: Sequence[Measure], seconds: int, rounds:
     wrong, failed = (sum(getattr(each, what) for each in (*small, *large)) for what in ("wrong", "failed"))
     print(f"{row}{wrong:>7}{failed:>7}", flush=True)
     return good and not wrong and not failed
-
-
-def run(seconds: int, products: int = LARGE, orders: int = LARGE) -> bool:
-    """Runs the whole of it, as `bench` says."""
-    return asyncio.run(bench(seconds, products, orders))

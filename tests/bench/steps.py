@@ -5,7 +5,6 @@ before the first one whose p99 is over five times the first step's, or which ach
 offered. CPU is counted by part, so that the knee also tells what it is made of and what is scaled first.
 """
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -14,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import psutil
-import uvloop
 
 from local.platform import Platform
 from tests.bench import load_plot, load_table, parts
@@ -105,9 +103,3 @@ def _used(platform: Platform) -> dict[str, float]:
 
 def _machine() -> str:
     return f"{os.cpu_count()} processors, which the client shares"
-
-
-def run(seconds: float) -> bool:
-    """Runs the whole of it, as `bench` says."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(bench(seconds))
