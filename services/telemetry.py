@@ -1,8 +1,9 @@
 """Logs, traces and metrics: one call at start, the same for every deployable.
 
 Logs are structured lines on standard error: JSON for machines, or aligned text for a person at a terminal. Each line
-carries the trace that it belongs to. Traces are always made, because their id travels with calls and events; they
-leave the process only when a collector is named. Metrics are Prometheus's, served over HTTP on a port of their own.
+carries the trace that it belongs to. A trace's id always travels with calls and events; spans are recorded, and leave
+the process, only when a collector is named (traces.py). Metrics are Prometheus's, served over HTTP on a port of their
+own.
 """
 
 import logging
@@ -13,14 +14,16 @@ from typing import Any, Final, Literal
 import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider, sampling
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import start_http_server
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-tracer: Final = trace.get_tracer("ecommerce-platform")
+from services.traces import PassedOn, Tracer, passed_on
+
+_TRACEPARENT: Final = "traceparent"
+_TRACESTATE: Final = "tracestate"
+
+tracer: Final = Tracer()
 
 
 class TelemetrySettings(BaseSettings):
@@ -48,6 +51,9 @@ def start(service: str, settings: TelemetrySettings, *, metrics: bool = True) ->
 
 def inject() -> dict[str, str]:
     """Answers the current trace as headers (W3C Trace Context); empty outside of any span."""
+    span = trace.get_current_span()
+    if isinstance(span, PassedOn):
+        return {_TRACEPARENT: span.header}
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return carrier
@@ -55,7 +61,10 @@ def inject() -> dict[str, str]:
 
 def extract(carrier: Mapping[str, str]) -> Context:
     """Answers the context that such headers tell of; an empty one where they tell of none."""
-    return propagate.extract(carrier)
+    header = carrier.get(_TRACEPARENT)
+    span = None if header is None or _TRACESTATE in carrier else passed_on(header)
+    # What the short way does not know goes the library's way.
+    return propagate.extract(carrier) if span is None else trace.set_span_in_context(span, Context())
 
 
 def _start_logs(service: str, settings: TelemetrySettings) -> None:
@@ -88,16 +97,19 @@ def _renderers(settings: TelemetrySettings) -> list[Any]:
 
 
 def _start_traces(service: str, settings: TelemetrySettings) -> None:
-    collected = bool(settings.otel_exporter_otlp_endpoint)
-    # What nobody collects is not recorded: trace ids are made and travel all the same, at a quarter of the cost.
-    sampler = sampling.DEFAULT_ON if collected else sampling.ALWAYS_OFF
-    provider = TracerProvider(sampler, Resource.create({"service.name": service}))
-    if collected:
-        # Imported here: without a collector nobody pays for its start-up time.
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    if not settings.otel_exporter_otlp_endpoint:
+        # Nor does a library that would like to be traced record anything.
+        return
+    # Imported here: without a collector nobody pays for their start-up time.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider, sampling  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider = TracerProvider(sampling.DEFAULT_ON, Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    tracer.recorder = trace.get_tracer("ecommerce-platform")
 
 
 def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn, Self, TypeVar, cast
 
 import betterproto2
@@ -22,6 +23,16 @@ S = TypeVar("S", bound=ServiceStub)
 M = TypeVar("M", bound=betterproto2.Message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What the calls of one method have in common; `service` is without its package: what a person may be told."""
+
+    name: str
+    service: str
+    spans: context.Spans
+    multicallable: Any
+
+
 class Channel:
     """One kept connection to the service at `address` ("host:port"), made at the first call, made again when lost.
 
@@ -34,7 +45,7 @@ class Channel:
         self._address = address
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
-        self._calls: dict[str, Any] = {}
+        self._routes: dict[str, _Route] = {}
         self._closed = False
 
     def stub(self, stub: type[S]) -> S:
@@ -57,51 +68,59 @@ class Channel:
         self, route: str, request: betterproto2.Message, reply_type: type[M], seconds: float, metadata: context.Metadata
     ) -> M:
         """Makes one call; `seconds` can only shorten the channel's timeout. The stubs' way in."""
-        service, _, method = route[1:].partition("/")
+        known = self._route(route)
         payload = _payload(request)
-        with context.span(service, method, SpanKind.CLIENT):
-            reply = await self._send(route, payload, self._seconds(seconds, service), metadata)
+        with known.spans.open():
+            reply = await self._send(known, payload, self._seconds(seconds, known), metadata)
         try:
             return codec.decode(reply_type, reply)
         except codec.DecodeError as error:
             log.exception("a reply cannot be read", route=route, address=self._address)
             raise InternalError(HIDDEN) from error
 
-    async def _send(self, route: str, payload: bytes, seconds: float, metadata: context.Metadata) -> bytes:
+    async def _send(self, route: _Route, payload: bytes, seconds: float, metadata: context.Metadata) -> bytes:
         if self._closed:
-            raise UnavailableError(f"{_short(route)} does not answer now.")
+            raise UnavailableError(f"{route.service} does not answer now.")
         metadata = (*metadata, *context.outgoing())
         try:
-            return cast("bytes", await self._multicallable(route)(payload, timeout=seconds, metadata=metadata))
+            return cast("bytes", await route.multicallable(payload, timeout=seconds, metadata=metadata))
         except grpc.aio.AioRpcError as error:
             raise self._translated(error, route) from error
         except asyncio.CancelledError:
             # Closing the channel cancels its calls in a way that looks as if the task itself were cancelled.
             task = asyncio.current_task()
             if self._closed and task is not None and not task.cancelling():
-                raise UnavailableError(f"{_short(route)} does not answer now.") from None
+                raise UnavailableError(f"{route.service} does not answer now.") from None
             raise
 
-    def _multicallable(self, route: str) -> Any:
+    def _route(self, name: str) -> _Route:
+        known = self._routes.get(name)
+        return self._new_route(name) if known is None else known
+
+    def _new_route(self, name: str) -> _Route:
+        package_and_service, _, method = name[1:].partition("/")
+        service = package_and_service.rpartition(".")[2]
+        if self._closed:
+            raise UnavailableError(f"{service} does not answer now.")
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self._address, options=options.CLIENT)
-        if route not in self._calls:
-            self._calls[route] = self._channel.unary_unary(route)
-        return self._calls[route]
+        spans = context.Spans.of(package_and_service, method, SpanKind.CLIENT)
+        route = self._routes[name] = _Route(name, service, spans, self._channel.unary_unary(name))
+        return route
 
-    def _seconds(self, seconds: float, service: str) -> float:
+    def _seconds(self, seconds: float, route: _Route) -> float:
         left = context.seconds_left()
         seconds = min(seconds, self._timeout) if left is None else min(seconds, self._timeout, left)
         if seconds <= 0:
-            raise UnavailableError(f"No time is left to ask {_short(service)}.")
+            raise UnavailableError(f"No time is left to ask {route.service}.")
         return seconds
 
-    def _translated(self, error: grpc.aio.AioRpcError, route: str) -> EcommerceError:
+    def _translated(self, error: grpc.aio.AioRpcError, route: _Route) -> EcommerceError:
         named = next((str(value) for key, value in error.trailing_metadata() if key == CODE_KEY), None)
         if named is None:
             code, details = error.code().name, error.details()
-            log.warning("a call failed", route=route, address=self._address, code=code, details=details)
-        return error_of(error.code(), error.details(), named, _short(route))
+            log.warning("a call failed", route=route.name, address=self._address, code=code, details=details)
+        return error_of(error.code(), error.details(), named, route.service)
 
 
 def _payload(request: betterproto2.Message) -> bytes:
@@ -112,11 +131,6 @@ def _payload(request: betterproto2.Message) -> bytes:
     if len(payload) > options.MAX_MESSAGE:
         raise InvalidError("The request is too large.")
     return payload
-
-
-def _short(route: str) -> str:
-    """Answers the service's name without its package: what a person may be told."""
-    return route.removeprefix("/").partition("/")[0].rpartition(".")[2]
 
 
 class _OverAio:

@@ -25,6 +25,7 @@ from services.errors import InvalidError
 from services.rpc import context, options
 from services.rpc.health import Health, Readiness
 from services.rpc.statuses import Status, status_of
+from services.rpc.time_limit import TimeLimit
 from services.tokens import Identity, Verifier
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ SPARE_CALLS: Final = 64
 LINGER: Final = 1.0
 
 _LABELS: Final = ("grpc_service", "grpc_method", "grpc_code")
+_TOO_LONG: Final = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "The call took too long.")
 _handled = Counter("grpc_server_handled", "Calls answered, by how they ended.", _LABELS)
 _handling_seconds = Histogram("grpc_server_handling_seconds", "Time to answer a call.", _LABELS)
 
@@ -67,12 +69,13 @@ class GrpcSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """One method of a service: its name in two parts, what handles it, and the class of its requests."""
+    """One method of a service: its name in two parts, what handles it, the class of its requests, and its spans."""
 
     service: str
     name: str
     handle: Callable[[Any], Awaitable[None]]
     request_type: type[betterproto2.Message]
+    spans: context.Spans
 
 
 class Server:
@@ -142,53 +145,56 @@ class Server:
     async def _serve(self, method: _Method, payload: bytes, call: Any) -> bytes:
         """Answers one call: the reply's bytes, or the call ends with a status."""
         started = time.perf_counter()
-        metadata = tuple(call.invocation_metadata() or ())
+        metadata = call.invocation_metadata() or ()
         code = grpc.StatusCode.CANCELLED
         try:
-            with context.span(method.service, method.name, SpanKind.SERVER, metadata) as span:
-                answer = await self._admit(method, payload, metadata, call)
+            with method.spans.open(metadata) as span:
+                answer = await self._answer(method, payload, metadata, call)
                 code = answer.code if isinstance(answer, Status) else grpc.StatusCode.OK
                 span.set_attribute("rpc.grpc.status_code", code.value[0])
         finally:
-            labels = (method.service, method.name, code.name)
-            _handled.labels(*labels).inc()
-            _handling_seconds.labels(*labels).observe(time.perf_counter() - started)
+            handled, seconds = _metrics(method.service, method.name, code)
+            handled.inc()
+            seconds.observe(time.perf_counter() - started)
         if isinstance(answer, Status):
             return cast("NoReturn", await call.abort(answer.code, answer.details, answer.trailing_metadata))
         return answer
 
-    async def _admit(self, method: _Method, payload: bytes, metadata: context.Metadata, call: Any) -> bytes | Status:
-        """Counts the call until its answer is sent, or refuses it where there are too many."""
+    async def _answer(self, method: _Method, payload: bytes, metadata: context.Metadata, call: Any) -> bytes | Status:
+        """Answers the reply's bytes, or what the call ends with instead; counts the call until that is sent."""
         if self._in_flight >= self._settings.max_concurrent:
             return Status(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.")
         self._in_flight += 1
         self._idle.clear()
         call.add_done_callback(self._leave)
+        limit = TimeLimit(self._seconds(call))
+        try:
+            # The deadline is not yet that of the context: a fetch of public keys serves others too.
+            context.enter(await self._identify(metadata), limit.deadline)
+            return await _handle(method, payload)
+        except asyncio.CancelledError:
+            if limit.ends_the_task():
+                return _TOO_LONG
+            raise
+        except Exception as error:  # the edge: every error becomes a status
+            if isinstance(error, TimeoutError) and limit.ends_the_task():
+                return _TOO_LONG
+            status = status_of(error)
+            if status.code is grpc.StatusCode.INTERNAL:
+                log.exception("a call failed", service=method.service, method=method.name)
+            return status
+        finally:
+            limit.lift()
+
+    def _seconds(self, call: Any) -> float:
+        """Answers the time that the call may take: what its caller gives it, within the server's own bound."""
         remaining, longest = call.time_remaining(), self._settings.default_deadline
-        return await self._answer(method, payload, metadata, longest if remaining is None else min(remaining, longest))
+        return longest if remaining is None else min(remaining, longest)
 
     def _leave(self, _call: object) -> None:
         self._in_flight -= 1
         if not self._in_flight:
             self._idle.set()
-
-    async def _answer(
-        self, method: _Method, payload: bytes, metadata: context.Metadata, seconds: float
-    ) -> bytes | Status:
-        """Answers the reply's bytes, or what the call ends with instead; `seconds` bound all that it does."""
-        scope = asyncio.timeout(seconds)
-        try:
-            async with scope:
-                # The deadline is not yet that of the context: a fetch of public keys serves others too.
-                context.enter(await self._identify(metadata), scope.when())
-                return await _handle(method, payload)
-        except Exception as error:  # the edge: every error becomes a status
-            if isinstance(error, TimeoutError) and scope.expired():
-                return Status(grpc.StatusCode.DEADLINE_EXCEEDED, "The call took too long.")
-            status = status_of(error)
-            if status.code is grpc.StatusCode.INTERNAL:
-                log.exception("a call failed", service=method.service, method=method.name)
-            return status
 
     async def _identify(self, metadata: context.Metadata) -> Identity | None:
         context.enter(None, None)
@@ -196,6 +202,13 @@ class Server:
         if token is None or self._verifier is None:
             return None
         return await self._verifier.verify(token)
+
+
+@functools.lru_cache(maxsize=1024)
+def _metrics(service: str, method: str, code: grpc.StatusCode) -> tuple[Counter, Histogram]:
+    """Looking a label up costs more than counting by it; there are as many as methods and codes."""
+    labels = (service, method, code.name)
+    return _handled.labels(*labels), _handling_seconds.labels(*labels)
 
 
 def _listen(server: grpc.aio.Server, settings: ServerSettings) -> int:
@@ -211,7 +224,8 @@ def _methods_of(implementation: ServiceBase) -> Iterator[_Method]:
         if handler.cardinality is not Cardinality.UNARY_UNARY:
             raise TypeError(f"{route} streams; only unary methods are served.")
         _, service, name = route.split("/")
-        yield _Method(service, name, handler.func, handler.request_type)
+        spans = context.Spans.of(service, name, SpanKind.SERVER)
+        yield _Method(service, name, handler.func, handler.request_type, spans)
 
 
 class _Exchange:
