@@ -28,9 +28,8 @@ async def receive_body(content_length: int | None, receive: Receive, limit: int)
 
     `content_length` is what the header says, or None without one. Raises InvalidError when the client went away.
     """
-    error = TooLargeError(f"The request is larger than {limit} bytes.")
     if content_length is not None and content_length > limit:
-        raise error
+        raise _too_large(limit)
     message = cast("dict[str, Any]", await receive())
     body = message.get("body", b"")
     if message.get("more_body"):
@@ -39,10 +38,14 @@ async def receive_body(content_length: int | None, receive: Receive, limit: int)
             message = cast("dict[str, Any]", await receive())
             body += message.get("body", b"")
     if len(body) > limit:
-        raise error
+        raise _too_large(limit)
     if message["type"] == "http.disconnect":
         raise InvalidError("The request ended before its body.")
     return cast("bytes | bytearray", body)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"The request is larger than {limit} bytes.")
 
 
 async def linger(receive: Receive) -> None:

@@ -1,7 +1,6 @@
 """An answer over HTTP: status, headers and body, however it was come by, and the two messages that send it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -33,27 +32,35 @@ class MethodError(InvalidError):
         self.allowed = allowed
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, and what is counted of it."""
+    """What goes back, and what is counted of it: `operation`, and `code`, which is the first error's or OK."""
 
-    status: int
-    headers: Sequence[Header]
-    body: bytes
-    operation: str = "none"
-    # The first error's code, or OK.
-    code: str = "OK"
+    __slots__ = ("_rest", "_start", "body", "code", "headers", "operation", "status")
+
+    def __init__(
+        self, status: int, headers: Sequence[Header], body: bytes, operation: str = "none", code: str = "OK"
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.operation = operation
+        self.code = code
+        # Made once, as an answer that is kept is sent many times.
+        self._start: HTTPResponseStartEvent = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers],
+        }
+        self._rest: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}
 
     async def send(self, send: Send, *, closing: bool) -> None:
         """Sends it; `closing` asks the client to go on over another connection."""
-        headers = [*self.headers]
+        start = self._start
         # What is left of a request that is too large is in the way of the next one.
         if closing or self.status == 413:
-            headers.append(_CLOSE)
-        start: HTTPResponseStartEvent = {"type": "http.response.start", "status": self.status, "headers": headers}
+            start = {**start, "headers": [*self.headers, _CLOSE]}
         await send(start)
-        body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": self.body, "more_body": False}
-        await send(body)
+        await send(self._rest)
 
 
 def answer_of(
