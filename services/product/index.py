@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+import msgspec
 import structlog
-from elastic_transport import TransportError
+from elastic_transport import JsonSerializer, TransportError
 from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 from prometheus_client import Counter
 
@@ -38,16 +39,30 @@ _MAX_WORDS: Final = 300
 # An update of a document that never exists. Elasticsearch heeds the wish for an alias only with operations that could
 # store something, and makes an index for a request of nothing but removals; this one makes it heed the wish.
 _GUARD: Final[tuple[Mapping[str, Any], ...]] = ({"update": {"_id": "none"}}, {"doc": {}})
-# Of each hit only the document is told: neither its score nor its place in the order.
-_SHOWN: Final = ("hits.hits._source",)
+# A search as it goes over the wire: what the client's own method does to get there costs as much as sending it.
+# Which documents match is kept until the next refresh of an index that has changed; Elasticsearch keeps answers with
+# hits in them only where that is asked for. Having it leave out what is not shown would cost it more than telling it.
+_SEARCH: Final = f"/{ALIAS}/_search?allow_partial_search_results=false&request_cache=true"
+_JSON: Final = dict.fromkeys(("accept", "content-type"), "application/vnd.elasticsearch+json; compatible-with=9")
 _INDEX_NAME: Final = re.compile(rf"{ALIAS}-\d{{16}}")
 
+_encode: Final = msgspec.json.Encoder().encode
 _WRITES: Final = Counter("product_index_writes", "Documents written to the search index", ["result"])
 log = structlog.get_logger(__name__)
 
 
 class RejectedError(Exception):
     """Elasticsearch will never take this document; the message says why."""
+
+
+class _Json(JsonSerializer):
+    """JSON by a compiled library."""
+
+    def json_dumps(self, data: Any) -> bytes:
+        return _encode(data)
+
+    def json_loads(self, data: bytes) -> Any:
+        return msgspec.json.decode(data)
 
 
 class ElasticsearchIndex:
@@ -58,7 +73,13 @@ class ElasticsearchIndex:
     ) -> None:
         options: dict[str, Any] = {"ca_certs": ca_file} if ca_file else {}
         # Never repeated here: searchers hear at once that it is down, and writers repeat the whole batch.
-        self._client = AsyncElasticsearch(list(urls), request_timeout=WRITE_SECONDS, max_retries=0, **options)
+        self._client = AsyncElasticsearch(
+            list(urls),
+            request_timeout=WRITE_SECONDS,
+            max_retries=0,
+            serializers={"application/json": _Json()},
+            **options,
+        )
         self._search_seconds = search_seconds
         self._translated = _Translation()
 
@@ -76,24 +97,19 @@ class ElasticsearchIndex:
                 return found if wider is None else await self._page(wider, folded, skip, take)
 
     async def _page(self, query: Mapping[str, Any], folded: str, skip: int, take: int) -> list[Product]:
-        answer = await self._client.search(
-            index=ALIAS,
-            query=query,
-            sort=ORDER,
-            from_=skip,
-            size=take,
-            track_total_hits=False,
-            allow_partial_search_results=False,
-            preference=preference(folded),
-            # Which documents match is kept until the next refresh of an index that has changed. Elasticsearch keeps
-            # answers with hits in them only where that is asked for.
-            request_cache=True,
-            filter_path=_SHOWN,
+        body = {
+            "query": query,
+            "sort": ORDER,
+            "from": skip,
+            "size": take,
+            "track_total_hits": False,
             # The server gives up first, so that what nobody waits for any more does not pile up there.
-            timeout=f"{self._search_seconds * 900:.0f}ms",
+            "timeout": f"{self._search_seconds * 900:.0f}ms",
+        }
+        answer = await self._client.perform_request(
+            "POST", f"{_SEARCH}&preference={preference(folded)}", headers=_JSON, body=_encode(body)
         )
-        # Where nothing is found, nothing is left of the answer.
-        return [product_of(hit["_source"]) for hit in answer.get("hits", {}).get("hits", ())]
+        return [product_of(hit["_source"]) for hit in answer.body["hits"]["hits"]]
 
     async def write(
         self, alias: str, products: Sequence[Product], gone: Mapping[str, int], *, wait_until_visible: bool = False
