@@ -16,7 +16,7 @@ class Stub:
 
     def __init__(self, error: EcommerceError | None = None) -> None:
         self.error = error
-        self.asked_as: list[str | None] = []
+        self.asked_as: list[str | bytes | None] = []
 
     async def get_public_keys(self, _: account_v1.GetPublicKeysRequest) -> account_v1.GetPublicKeysResponse:
         self.asked_as.append(dict(context.outgoing()).get("authorization"))
