@@ -1,6 +1,6 @@
 """The gateway's HTTP address: GraphQL, its playground, the public keys, and what operators and probes ask for."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from litestar import Litestar, Request, Response, asgi, get
@@ -48,11 +48,10 @@ def create_app(  # noqa: PLR0913 the parts of the address
 def _straight(endpoint: Endpoint, app: Litestar) -> ASGIApp:
     """Answers an application that saves GraphQL the way through `app`'s routes, which only CORS has a use for."""
 
-    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+    def either(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == ScopeType.HTTP and scope["path"] == "/graphql":
-            await endpoint(scope, receive, send)
-        else:
-            await app(scope, receive, send)
+            return endpoint(scope, receive, send)
+        return app(scope, receive, send)
 
     return either
 

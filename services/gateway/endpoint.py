@@ -102,7 +102,12 @@ class Endpoint:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, started: float) -> Answer:
         method, headers = scope["method"], read_headers(scope["headers"])
-        body = await self._body(scope, headers, receive)
+        if method == "POST":
+            check_headers(headers)
+            reading = receive_body(headers.content_length, receive, self._limits.body)
+            body = bytes(await self._deadlines.wait(reading))
+        else:
+            body = self._query(scope)
         anonymous = headers.authorization is None and not (headers.cookies and token_of(headers))
         if anonymous and self._reads:
             answer = self._reads.recalled(body, method, headers)
@@ -128,12 +133,8 @@ class Endpoint:
                 return await self._reads.answer(body, request, operation, method, headers)
             return await self._run(request, operation, headers, method)
 
-    async def _body(self, scope: HTTPScope, headers: Headers, receive: Receive) -> bytes:
-        """Answers the request's bytes: a POST's body, or a GET's query string behind a question mark."""
-        if scope["method"] == "POST":
-            check_headers(headers)
-            reading = receive_body(headers.content_length, receive, self._limits.body)
-            return bytes(await self._deadlines.wait(reading))
+    def _query(self, scope: HTTPScope) -> bytes:
+        """Answers what stands for a GET's body: its query string behind a question mark."""
         if scope["method"] != "GET":
             raise MethodError("Send the request by POST, or a query by GET.", allowed="GET, POST")
         if len(scope["query_string"]) > self._limits.body:
