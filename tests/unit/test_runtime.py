@@ -1,6 +1,7 @@
 """How a process lives: order of the end, loops that fail, signals."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -82,6 +83,18 @@ async def test_the_server_ends_before_its_loops(order: Order, number: signal.Sig
     await asyncio.wait_for(serving, 30)
 
     assert order.events == ["server started", "loop started", "server stopped", "loop stopped"]
+
+
+async def test_what_the_start_made_is_not_looked_through_again(order: Order) -> None:
+    """While a server runs, the garbage collector leaves alone what was there when it had started."""
+    serving = asyncio.create_task(runtime.serve(FakeServer(order), FakeLoop(order)))
+    try:
+        await order.wait_for("loop started")
+        assert gc.get_freeze_count() > 0
+    finally:
+        tell()
+        await serving
+        gc.unfreeze()
 
 
 async def test_a_loop_that_fails_is_started_again(order: Order) -> None:
