@@ -45,4 +45,5 @@ class Currency:
 
     def to_float(self, money: Money | None) -> float:
         """Answers the Float nearest to the amount; 0.0 for none, as protobuf reads an absent message."""
-        return money.minor_units / 10**self.decimals if money else 0.0
+        # Not by its truth: a message finds that out by making the default of each of its fields.
+        return 0.0 if money is None else money.minor_units / 10**self.decimals

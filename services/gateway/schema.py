@@ -6,10 +6,12 @@ Every name, argument and nullability here is the contract's (tests/unit/gateway/
 
 import inspect
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 
 from services.errors import ForbiddenError, NotFoundError
 from services.gateway import types
@@ -178,6 +180,23 @@ def _describe() -> None:
 
 
 _describe()
+
+
+class _Names(NameConverter):
+    """Strawberry's names; each is worked out once, and not for every argument of every request."""
+
+    def apply_naming_config(self, name: str) -> str:
+        return _named(name)
+
+
+@lru_cache(maxsize=2_000)
+def _named(name: str) -> str:
+    return NameConverter().apply_naming_config(name)
+
+
 SCHEMA: Final = strawberry.Schema(
-    Query, Mutation, config=StrawberryConfig(scalar_map={Time: TIME}), execution_context_class=PlainExecutor
+    Query,
+    Mutation,
+    config=StrawberryConfig(scalar_map={Time: TIME}, name_converter=_Names()),
+    execution_context_class=PlainExecutor,
 )

@@ -93,4 +93,4 @@ def order_status(message: order_v1.OrderStatus) -> OrderStatus:
 
 
 def _line(line: order_v1.OrderLine) -> Line:
-    return Line(line.product_id, line.name, line.price.minor_units if line.price else 0, line.quantity)
+    return Line(line.product_id, line.name, 0 if line.price is None else line.price.minor_units, line.quantity)
