@@ -1,7 +1,7 @@
 """An open loop over HTTP: requests come at a rate, at random moments, however long answers take, as visitors do.
 
 A request's time counts from the moment it was due, so what waits for a free connection, or for this client, is counted
-as waiting. Connections are kept and are so many at most; what is due while all of them wait is not sent and counts as
+as waiting. Connections are kept, for less long than the server keeps them, and are so many at most; what is due while all of them wait is not sent and counts as
 refused. The client speaks just the HTTP that it needs: each of its microseconds is taken from the platform it measures.
 """
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 _LENGTH: Final = b"\r\ncontent-length:"
+# Seconds for which an unused connection is taken up again. The gateway closes one after 30, perhaps just then.
+_FRESH: Final = 15.0
 # Bytes of one answer's head, and of an answer: far above any.
 _LARGEST: Final = 2**24
 
@@ -49,11 +51,15 @@ def post(host: str, port: int, body: bytes, token: str | None = None) -> bytes:
 class Arrivals:
     """A client of one address, with at most `connections`, each answer awaited for `timeout` seconds."""
 
-    def __init__(self, host: str, port: int, *, connections: int = 512, timeout: float = 10.0) -> None:
+    def __init__(
+        self, host: str, port: int, *, connections: int = 512, timeout: float = 10.0, fresh: float = _FRESH
+    ) -> None:
         self._address = (host, port)
         self._timeout = timeout
+        self._fresh = fresh
         self._places = connections
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        # The last one used is the next one, with the moment from which nobody used it.
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def offer(self, rate: float, seconds: float, draw: Callable[[], Call], seed: int = 1) -> Tally:
         """Sends what is drawn, `rate` times a second on average, for so long, and waits for the last answer."""
@@ -73,7 +79,7 @@ class Arrivals:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for _, writer in self._idle:
+        for _, writer, _ in self._idle:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -95,7 +101,7 @@ class Arrivals:
 
     async def _answer(self, sent: bytes) -> bytes:
         """Answers a body; a connection goes back only after a whole answer."""
-        reader, writer = self._idle.pop() if self._idle else await self._connected()
+        reader, writer = self._kept() or await self._connected()
         try:
             writer.write(sent)
             head = await reader.readuntil(b"\r\n\r\n")
@@ -103,8 +109,22 @@ class Arrivals:
         except BaseException:
             writer.close()
             raise
-        self._idle.append((reader, writer))
+        self._idle.append((reader, writer, time.perf_counter()))
         return body if head.startswith(b"HTTP/1.1 200 ") else b""
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Answers the connection that was used last, if that is not long ago; closes those that are too old."""
+        if not self._idle:
+            return None
+        reader, writer, since = self._idle[-1]
+        if time.perf_counter() - since < self._fresh:
+            del self._idle[-1]
+            return reader, writer
+        # The others are older still.
+        for _, old, _ in self._idle:
+            old.close()
+        self._idle.clear()
+        return None
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(*self._address, limit=_LARGEST)

@@ -100,6 +100,14 @@ async def test_wrong_and_failed(answer: bytes, counted: str) -> None:
     assert not found.seconds
 
 
+async def test_old_connections() -> None:
+    """A connection that nobody used for long is not used again: the server may close it at that very moment."""
+    server = Server()
+    async with _served(server) as port, Arrivals("127.0.0.1", port, fresh=0) as arrivals:
+        found = await arrivals.offer(200, 0.2, _draw(port))
+    assert server.connections == found.due == len(found.seconds) > 0
+
+
 async def test_nobody_there() -> None:
     """A refused connection is a failed call, and the load goes on."""
     async with _served(Server()) as port:
