@@ -1,8 +1,9 @@
 """An open loop over HTTP: requests come at a rate, at random moments, however long answers take, as visitors do.
 
 A request's time counts from the moment it was due, so what waits for a free connection, or for this client, is counted
-as waiting. Connections are kept, for less long than the server keeps them, and are so many at most; what is due while all of them wait is not sent and counts as
-refused. The client speaks just the HTTP that it needs: each of its microseconds is taken from the platform it measures.
+as waiting. Connections are kept, for less long than the server keeps them, and are so many at most; what is due while
+all of them wait is not sent and counts as refused. The client speaks just the HTTP that it needs: each of its
+microseconds is taken from the platform it measures.
 """
 
 import asyncio
