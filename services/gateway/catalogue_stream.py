@@ -93,6 +93,8 @@ class CatalogueStream:
         # Offsets of the next event to be heard, by partition.
         self._positions: dict[int, int] = {}
         self._heard = asyncio.Condition()
+        # How often in a row the service has said nothing.
+        self._unanswered = 0
         self._live_until = float("-inf")
         # When the round began that told the following.
         self._known_at = float("-inf")
@@ -157,7 +159,8 @@ class CatalogueStream:
             hearing = tasks.create_task(self._hear_always(kafka))
             while not stop.is_set():
                 tasks.create_task(self._round(kafka))
-                await first_of(INTERVAL_SECONDS, stop)
+                # A service that is away is asked less and less often; one that was late now and then is not.
+                await first_of(backoff(max(1, self._unanswered - 2), INTERVAL_SECONDS, LONGEST_BACKOFF), stop)
             hearing.cancel()
 
     async def _round(self, kafka: AIOKafkaConsumer) -> bool:
@@ -177,9 +180,12 @@ class CatalogueStream:
 
     async def _state(self) -> product_v1.GetCatalogueStateResponse | None:
         try:
-            return await self._catalogue.state()
+            state = await self._catalogue.state()
         except EcommerceError:
+            self._unanswered += 1
             return None
+        self._unanswered = 0
+        return state
 
     def _learn(self, state: product_v1.GetCatalogueStateResponse | None, began: float) -> None:
         if state is None or state.backlogged:
