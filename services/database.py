@@ -46,6 +46,7 @@ _FAILURES: Final = (
     AsyncAdapt_asyncpg_dbapi.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
 )
 
@@ -115,18 +116,24 @@ class Database:
 
     def _fetch(self, sql: str, args: tuple[object, ...]) -> list[asyncpg.Record]:
         with unavailable_when_it_is():
-            held: Any = self._engine.sync_engine.pool.connect()
+            try:
+                held: Any = self._engine.sync_engine.pool.connect()
+            except exc.InvalidRequestError as error:
+                # The pool's word for a connection that ended again as soon as it was made.
+                _raise_unavailable(error)
         connection: asyncpg.Connection[asyncpg.Record] = held.driver_connection
         try:
             rows: list[asyncpg.Record] = await_only(connection.fetch(sql, *args))
         except BaseException as error:
+            ended = isinstance(error, Exception) and connection.is_closed()
             # Only an answer of the server leaves a connection fit for the next statement: one that was given up in
             # the middle of an answer, for its time or by its caller, is replaced.
             if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
                 held.close()
             else:
                 held.invalidate(error)
-            if isinstance(error, _FAILURES) and _is_transient(error):
+            # Whatever the driver makes of a connection that ends under it, it is the database that is away.
+            if ended or (isinstance(error, _FAILURES) and _is_transient(error)):
                 _raise_unavailable(error)
             raise
         held.close()

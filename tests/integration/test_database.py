@@ -205,6 +205,32 @@ async def test_a_restarted_postgresql_serves_the_next_request(
     assert list(await asyncio.gather(hold(), hold())) == [1, 1]
 
 
+async def test_a_postgresql_that_dies_under_many_reads(datastores: Datastores, url: str, read: Ask) -> None:
+    """Whatever the driver makes of connections that end in the middle of an answer, callers are told of an outage."""
+    told: set[type[Exception]] = set()
+    back, answered = asyncio.Event(), asyncio.Event()
+
+    async def reading(database: Database) -> None:
+        while not back.is_set():
+            try:
+                await read(database, "SELECT 1 FROM pg_sleep(0.002)")
+                answered.set()
+            except Exception as error:  # noqa: BLE001 which ones there are is the question
+                told.add(type(error))
+                await asyncio.sleep(0.02)
+
+    async with Database(url, pool_size=10) as database:
+        readers = [asyncio.create_task(reading(database)) for _ in range(48)]
+        for _ in range(2):
+            answered.clear()
+            await asyncio.wait_for(answered.wait(), 60)
+            await datastores.postgres.kill()
+            await datastores.postgres.start()
+        back.set()
+        await asyncio.gather(*readers)
+    assert told == {UnavailableError}
+
+
 async def test_a_frozen_postgresql_is_noticed_in_time(
     datastores: Datastores, database: Database, read: Ask, migrations: Path
 ) -> None:
