@@ -125,14 +125,15 @@ class Database:
         try:
             rows: list[asyncpg.Record] = await_only(connection.fetch(sql, *args))
         except BaseException as error:
-            ended = isinstance(error, Exception) and connection.is_closed()
+            closed = connection.is_closed()
             # Only an answer of the server leaves a connection fit for the next statement: one that was given up in
             # the middle of an answer, for its time or by its caller, is replaced.
-            if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
+            if isinstance(error, asyncpg.PostgresError) and not closed:
                 held.close()
             else:
                 held.invalidate(error)
             # Whatever the driver makes of a connection that ends under it, it is the database that is away.
+            ended = closed and isinstance(error, Exception)
             if ended or (isinstance(error, _FAILURES) and _is_transient(error)):
                 _raise_unavailable(error)
             raise

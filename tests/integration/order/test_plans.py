@@ -1,15 +1,11 @@
 """How PostgreSQL reads a million orders: by their indexes, whatever is asked for."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
-import asyncpg
 import pytest
 
 import services.order
-from services import migration
 from services.database import Database
 from services.order import statements
 from services.order.events import Announcer
@@ -17,6 +13,7 @@ from services.order.models import OrderRecord
 from services.order.paging import MAX_ANSWER
 from services.order.store import PostgresStore
 from tests.factories.order import NOW
+from tests.integration.plans import filled, plan
 
 ACCOUNTS: Final = 10_000
 # Not logged, and without the checks: what is asked is how it is read. Indexes come last, as in any fast load.
@@ -43,24 +40,8 @@ _FILL: Final = (
 @pytest.fixture(scope="module")
 async def database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
     """A million orders of ten thousand accounts, with a line and a key each."""
-    url = await new_database("order_plans")
-    folder = Path(services.order.__file__).with_name("migrations")
-    await asyncio.to_thread(migration.migrate, url, folder, OrderRecord.metadata)
-    async with Database(url, statement_timeout=120.0, application_name="order-plans") as opened:
-        for statement in _FILL:
-            await opened.fetch(statement)
+    async with filled(new_database, services.order, OrderRecord.metadata, _FILL) as opened:
         yield opened
-
-
-async def plan(database: Database, sql: str, *args: object) -> str:
-    """Answers the plan that serves any values, which is the one that a prepared statement ends up with."""
-    borrowed = await database._engine.raw_connection()
-    connection: asyncpg.Connection[asyncpg.Record] = borrowed.driver_connection
-    async with connection.transaction():
-        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        rows = await connection.fetch(f"EXPLAIN ANALYZE {sql}", *args)
-    borrowed.close()
-    return "\n".join(row[0] for row in rows)
 
 
 @pytest.mark.parametrize(

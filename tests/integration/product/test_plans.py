@@ -1,20 +1,17 @@
 """How PostgreSQL reads a catalogue of a million products: by the primary key's index, whatever is asked for."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
-import asyncpg
 import pytest
 
 import services.product
-from services import migration
 from services.database import Database
 from services.product import store
 from services.product.models import ProductRecord
 from services.product.store import PostgresProducts
 from tests.factories.product import announcer
+from tests.integration.plans import filled, plan
 
 ROWS: Final = 1_000_000
 # The number in ids of version 7's form, so that their order is the number's.
@@ -40,24 +37,8 @@ def numbered(number: int) -> str:
 @pytest.fixture(scope="module")
 async def database(new_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
     """A million products as the newest migration keeps them."""
-    url = await new_database("product_plans")
-    folder = Path(services.product.__file__).with_name("migrations")
-    await asyncio.to_thread(migration.migrate, url, folder, ProductRecord.metadata)
-    async with Database(url, statement_timeout=120.0, application_name="product-plans") as opened:
-        for statement in _FILL:
-            await opened.fetch(statement)
+    async with filled(new_database, services.product, ProductRecord.metadata, _FILL) as opened:
         yield opened
-
-
-async def plan(database: Database, sql: str, *args: object) -> str:
-    """Answers the plan that serves any values, which is the one that a prepared statement ends up with."""
-    borrowed = await database._engine.raw_connection()
-    connection: asyncpg.Connection[asyncpg.Record] = borrowed.driver_connection
-    async with connection.transaction():
-        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        rows = await connection.fetch(f"EXPLAIN ANALYZE {sql}", *args)
-    borrowed.close()
-    return "\n".join(row[0] for row in rows)
 
 
 @pytest.mark.parametrize(
