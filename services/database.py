@@ -1,7 +1,8 @@
 """PostgreSQL: one bounded pool for each process, and errors a caller can act on.
 
 Reads run without a transaction block: one statement, one round trip. Hot ones are told to the driver itself (`fetch`),
-which costs less than half of what a session does; all others run in a `session`. Writes run in a `transaction`. A
+which costs less than half of what a session does; all others run in a `session`. Writes run in a `transaction`. Who
+waits for a connection gets one in turn: the pool itself would give it to whoever asks at that moment. A
 connection that the server has closed is noticed when it is taken from the pool, which costs nothing because the
 socket's end is already known; so a restarted PostgreSQL serves the next request. Whatever says that the database
 does not answer now (no connection, none free, a statement cut off by its time limit, a deadlock's victim) leaves both
@@ -102,6 +103,7 @@ class Database:
             connect_args=self._options,
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        self._turns = asyncio.Semaphore(pool_size)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
@@ -111,8 +113,12 @@ class Database:
         driver makes them. Raises UnavailableError when the database does not answer, and asyncpg.PostgresError for a
         statement that it refuses.
         """
-        # The pool is written for threads; inside of this it may wait.
-        return await greenlet_spawn(self._fetch, sql, args)
+        await self._wait_for_turn()
+        try:
+            # The pool is written for threads; inside of this it may wait.
+            return await greenlet_spawn(self._fetch, sql, args)
+        finally:
+            self._turns.release()
 
     def _fetch(self, sql: str, args: tuple[object, ...]) -> list[asyncpg.Record]:
         with unavailable_when_it_is():
@@ -146,9 +152,8 @@ class Database:
 
         Raises UnavailableError when the database does not answer.
         """
-        with unavailable_when_it_is():
-            async with AsyncSession(self._reading, expire_on_commit=False) as session:
-                yield session
+        async with self._turn(), AsyncSession(self._reading, expire_on_commit=False) as session:
+            yield session
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -157,9 +162,12 @@ class Database:
         Raises UnavailableError when the database does not answer; if that happens during the commit, the change may
         have been made. Raises sqlalchemy.exc.IntegrityError for what a constraint refuses.
         """
-        with unavailable_when_it_is():
-            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                yield session
+        async with (
+            self._turn(),
+            AsyncSession(self._engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     @contextlib.asynccontextmanager
     async def dedicated(self) -> AsyncIterator[AsyncConnection]:
@@ -195,13 +203,31 @@ class Database:
     async def _revision(self) -> str:
         """Answers the revision of the schema, and nothing for a database that no migration has seen yet."""
         with unavailable_when_it_is():
-            async with asyncio.timeout(PING_SECONDS), self._reading.connect() as connection:
+            async with asyncio.timeout(PING_SECONDS), self._turn(), self._reading.connect() as connection:
                 try:
                     return str((await connection.execute(_REVISION)).scalar_one_or_none() or "")
                 except exc.ProgrammingError as error:
                     if getattr(error.orig, "sqlstate", None) != _UNDEFINED_TABLE:
                         raise
                     return ""
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Has one of the pool's connections free for the block; what fails there because of the database is told so."""
+        await self._wait_for_turn()
+        try:
+            with unavailable_when_it_is():
+                yield
+        finally:
+            self._turns.release()
+
+    async def _wait_for_turn(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        with unavailable_when_it_is():
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._turns.acquire()
 
     async def close(self) -> None:
         """Closes every connection."""
