@@ -131,19 +131,20 @@ async def test_an_exhausted_pool_is_told_as_unavailable(
 
 async def test_connections_are_given_in_turn(database: Database, read: Ask) -> None:
     """Nobody waits for ever beside those who ask again and again, also after some who waited have gone."""
-    answered, stop = 0, asyncio.Event()
+    answered, warm, stop = 0, asyncio.Event(), asyncio.Event()
 
     async def ask_again_and_again() -> None:
         nonlocal answered
         while not stop.is_set():
             await read(database, "SELECT 1")
             answered += 1
+            if answered == 20:
+                warm.set()
 
     readers = [asyncio.create_task(ask_again_and_again()) for _ in range(8)]
     try:
-        while answered < 20:
-            await asyncio.sleep(0)
-        gone = asyncio.create_task(read(database, "SELECT 1"))
+        await warm.wait()
+        gone = asyncio.ensure_future(read(database, "SELECT 1"))
         await asyncio.sleep(0)
         gone.cancel()
         before = answered
