@@ -26,6 +26,9 @@ _ORDERS: Final = 20_000
 # Documents of one request, and requests under way at once.
 _BULK: Final = 2_000
 _WIDTH: Final = 3
+# How often a request is made that the index refuses for want of memory, and seconds in between.
+_ATTEMPTS: Final = 60
+_PAUSE: Final = 1.0
 # What these benchmarks need; payments wait for a provider, and recommendations are measured on their own.
 INSTANCES: Final = ("account", "product", "order", "gateway")
 
@@ -119,8 +122,12 @@ async def _send(client: httpx.AsyncClient, catalogue: Catalogue, numbers: range)
         action = {"index": {"_id": document["id"], "version": 1, "version_type": "external_gte"}}
         lines += encode(action) + b"\n" + encode(document) + b"\n"
     headers = {"Content-Type": "application/x-ndjson"}
-    answer = await client.post(
-        "/products/_bulk", params={"require_alias": "true"}, content=bytes(lines), headers=headers
-    )
+    for _ in range(_ATTEMPTS):
+        answer = await client.post(
+            "/products/_bulk", params={"require_alias": "true"}, content=bytes(lines), headers=headers
+        )
+        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            break
+        await asyncio.sleep(_PAUSE)
     if answer.raise_for_status().json()["errors"]:
         raise RuntimeError(f"The index refused some of the products {numbers}: {answer.text[:500]}")
