@@ -6,7 +6,7 @@ and with no merge of the index left to do.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import asyncpg
@@ -26,7 +26,8 @@ _ORDERS: Final = 20_000
 # Documents of one request, and requests under way at once.
 _BULK: Final = 2_000
 _WIDTH: Final = 3
-# How often a request is made that the index refuses for want of memory, and seconds in between.
+# How often a request is made that the index refuses for want of memory, or because the service that makes the index has
+# only just started; and seconds in between.
 _ATTEMPTS: Final = 60
 _PAUSE: Final = 1.0
 # What these benchmarks need; payments wait for a provider, and recommendations are measured on their own.
@@ -112,7 +113,7 @@ async def _load_index(url: str, catalogue: Catalogue) -> None:
 
 
 async def _put(client: httpx.AsyncClient, path: str, body: object) -> None:
-    (await client.put(path, json=body)).raise_for_status()
+    (await _asked(lambda: client.put(path, json=body), httpx.codes.NOT_FOUND)).raise_for_status()
 
 
 async def _send(client: httpx.AsyncClient, catalogue: Catalogue, numbers: range) -> None:
@@ -122,12 +123,21 @@ async def _send(client: httpx.AsyncClient, catalogue: Catalogue, numbers: range)
         action = {"index": {"_id": document["id"], "version": 1, "version_type": "external_gte"}}
         lines += encode(action) + b"\n" + encode(document) + b"\n"
     headers = {"Content-Type": "application/x-ndjson"}
-    for _ in range(_ATTEMPTS):
-        answer = await client.post(
-            "/products/_bulk", params={"require_alias": "true"}, content=bytes(lines), headers=headers
-        )
-        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
-            break
-        await asyncio.sleep(_PAUSE)
+    where = {"require_alias": "true"}
+    answer = await _asked(
+        lambda: client.post("/products/_bulk", params=where, content=bytes(lines), headers=headers),
+        httpx.codes.TOO_MANY_REQUESTS,
+    )
     if answer.raise_for_status().json()["errors"]:
         raise RuntimeError(f"The index refused some of the products {numbers}: {answer.text[:500]}")
+
+
+async def _asked(request: Callable[[], Awaitable[httpx.Response]], later: int) -> httpx.Response:
+    """Makes the request again while the answer's status is `later`, which passes."""
+    answer = await request()
+    for _ in range(_ATTEMPTS):
+        if answer.status_code != later:
+            break
+        await asyncio.sleep(_PAUSE)
+        answer = await request()
+    return answer
