@@ -162,11 +162,7 @@ class Database:
         Raises UnavailableError when the database does not answer; if that happens during the commit, the change may
         have been made. Raises sqlalchemy.exc.IntegrityError for what a constraint refuses.
         """
-        async with (
-            self._turn(),
-            AsyncSession(self._engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
+        async with self._turn(), AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextlib.asynccontextmanager
@@ -222,6 +218,7 @@ class Database:
             self._turns.release()
 
     async def _wait_for_turn(self) -> None:
+        # A time limit costs more than the turn itself, so only who has to wait gets one.
         if not self._turns.locked():
             await self._turns.acquire()
             return

@@ -113,7 +113,7 @@ async def _load_index(url: str, catalogue: Catalogue) -> None:
 
 
 async def _put(client: httpx.AsyncClient, path: str, body: object) -> None:
-    (await _asked(lambda: client.put(path, json=body), httpx.codes.NOT_FOUND)).raise_for_status()
+    await _asked(lambda: client.put(path, json=body), httpx.codes.NOT_FOUND)
 
 
 async def _send(client: httpx.AsyncClient, catalogue: Catalogue, numbers: range) -> None:
@@ -128,16 +128,16 @@ async def _send(client: httpx.AsyncClient, catalogue: Catalogue, numbers: range)
         lambda: client.post("/products/_bulk", params=where, content=bytes(lines), headers=headers),
         httpx.codes.TOO_MANY_REQUESTS,
     )
-    if answer.raise_for_status().json()["errors"]:
+    if answer.json()["errors"]:
         raise RuntimeError(f"The index refused some of the products {numbers}: {answer.text[:500]}")
 
 
 async def _asked(request: Callable[[], Awaitable[httpx.Response]], later: int) -> httpx.Response:
-    """Makes the request again while the answer's status is `later`, which passes."""
+    """Makes the request again while the answer's status is `later`, which passes; raises HTTPStatusError for others."""
     answer = await request()
     for _ in range(_ATTEMPTS):
         if answer.status_code != later:
             break
         await asyncio.sleep(_PAUSE)
         answer = await request()
-    return answer
+    return answer.raise_for_status()
