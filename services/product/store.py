@@ -5,6 +5,7 @@ driver's. A change locks its row first, so that of two at once the second sees w
 staged in the same transaction.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -33,6 +34,10 @@ NEXT: Final = f"{_ROWS} WHERE id > $2 ORDER BY products.id LIMIT $1"
 # What is skipped is counted in the index alone; no row is read that is not shown.
 _SKIPPED_TO: Final = "SELECT id FROM products ORDER BY id OFFSET $2 LIMIT 1"
 DEEP: Final = f"{_ROWS} WHERE id >= ({_SKIPPED_TO}) ORDER BY products.id LIMIT $1"
+# From so many skipped on, counting takes longer than reading the page.
+FAR: Final = 2_000
+# Such pages are read by this many at once, the others in turn: each keeps a processor busy that all reads need.
+FAR_AT_ONCE: Final = 2
 _LOCKED: Final[Select[Any]] = (
     select(*(_TABLE.c[name] for name in _FIELDS)).where(_TABLE.c.id == bindparam("id")).with_for_update()
 )
@@ -52,6 +57,7 @@ class PostgresProducts:
         self._database = database
         self._announcer = announcer
         self._committed = committed
+        self._far = asyncio.Semaphore(FAR_AT_ONCE)
 
     async def add(self, product: Product) -> None:
         """Stores a new product and its event."""
@@ -71,7 +77,10 @@ class PostgresProducts:
 
     async def page(self, skip: int, take: int) -> list[Product]:
         """Answers a page of all products, oldest first."""
-        return await (self._products(DEEP, take, skip) if skip else self._products(FIRST, take))
+        if not skip:
+            return await self._products(FIRST, take)
+        async with self._far if skip >= FAR else contextlib.nullcontext():
+            return await self._products(DEEP, take, skip)
 
     async def after(self, product_id: str | None, take: int) -> list[Product]:
         """Answers the next products by id, from the beginning where None is given: all of them, batch by batch."""

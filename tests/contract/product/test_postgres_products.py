@@ -9,11 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services import migration
 from services.database import Database
 from services.errors import UnavailableError
 from services.product.models import ProductRecord
+from services.product.store import DEEP, FAR, FAR_AT_ONCE, FIRST
 from tests.contract.product.conftest import MIGRATIONS, Kept
 from tests.factories.product import product, product_id
 
@@ -57,6 +59,7 @@ async def test_one_statement(postgres_kept: Kept, product_database: Database) ->
         partial(products.get, product_id(1)),
         partial(products.page, 0, 20),
         partial(products.page, 1, 20),
+        partial(products.page, FAR, 20),
         partial(products.get_many, [product_id(number) for number in range(1000)]),
         partial(products.after, None, 1000),
         partial(products.after, product_id(1), 1000),
@@ -68,6 +71,31 @@ async def test_one_statement(postgres_kept: Kept, product_database: Database) ->
             # The driver tells after it has answered.
             await asyncio.sleep(0)
         assert len(seen) == 1
+
+
+async def test_far_pages_leave_room(postgres_kept: Kept, product_database: Database) -> None:
+    """However many far pages are asked for, few are read at once: the other connections are for everybody else."""
+    products = postgres_kept.products
+    await products.add(product(1))
+    async with product_database.transaction() as session, asyncio.timeout(30):
+        await (await session.connection()).execute(text("LOCK TABLE products"))
+        far = [asyncio.create_task(products.page(FAR, 20)) for _ in range(20)]
+        # For the far ones to be before it.
+        await asyncio.sleep(0)
+        near = asyncio.create_task(products.page(0, 20))
+        while not await _waiting(session, FIRST):  # noqa: ASYNC110 pg_stat_activity can only be asked
+            await asyncio.sleep(0.02)
+        assert await _waiting(session, DEEP) == FAR_AT_ONCE
+    assert await near == [product(1)]
+    assert await asyncio.gather(*far) == [[]] * 20
+
+
+async def _waiting(session: AsyncSession, sql: str) -> int:
+    """How many connections wait for a lock with this statement."""
+    counted = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query = :sql")
+    # What a transaction has seen of it once, it would see again.
+    await (await session.connection()).execute(text("SELECT pg_stat_clear_snapshot()"))
+    return int((await (await session.connection()).execute(counted, {"sql": sql})).scalar_one())
 
 
 async def test_lost_lock(postgres_kept: Kept, product_database: Database) -> None:
