@@ -38,15 +38,19 @@ def locked(name: str) -> Iterator[None]:
 def obtain(key: str, build: Callable[[Path], None], report: Report) -> Path:
     """Answer the cached folder `key`, filled by `build(folder)` where it is not there yet."""
     folder = cache_directory() / key
-    if folder.is_dir():
-        return folder
-    with locked(key):
-        if not folder.is_dir():
-            began = monotonic()
-            report(f"  {key:<28} fetching")
-            _build(folder, build)
-            report(f"  {key:<28} fetched  {monotonic() - began:5.1f} s")
+    if not folder.is_dir():
+        _fill(folder, build, report)
     return folder
+
+
+def _fill(folder: Path, build: Callable[[Path], None], report: Report) -> None:
+    with locked(folder.name):
+        if folder.is_dir():
+            return
+        began = monotonic()
+        report(f"  {folder.name:<28} fetching")
+        _build(folder, build)
+        report(f"  {folder.name:<28} fetched  {monotonic() - began:5.1f} s")
 
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:

@@ -35,14 +35,17 @@ SHOP = {
 }
 
 
+@pytest.hookimpl(trylast=True)  # when those that are not to run have gone
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the files in order, and gives each test the time that clusters take."""
+    """Puts the files in order, and gives each test the time that clusters take; the first builds images, too."""
     here = [item for item in items if item.path.parent == Path(__file__).parent]
     for item in here:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(900))
     ranks = {f"test_{name}.py": rank for rank, name in enumerate(ORDER)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    if here:
+        next(item for item in items if item in here).add_marker(pytest.mark.timeout(1_800), append=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,7 @@
 """Claims about what a person is told when the host lacks something or has it taken."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -77,6 +78,16 @@ def test_an_interrupted_download_leaves_nothing_that_looks_complete(
     built = obtain("thing-1", lambda folder: (folder / "whole").touch(), silent)
     assert [path.name for path in built.iterdir()] == ["whole"]
     assert obtain("thing-1", fail, silent) == built
+
+
+@pytest.mark.timeout(60)
+def test_filling_the_cache_is_not_a_tests_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The clock of the test that comes first on a new machine stands still meanwhile, and goes on afterwards."""
+    monkeypatch.setenv("ECOMMERCE_CACHE", str(tmp_path))
+    clock: list[float] = []
+    obtain("thing-1", lambda _: clock.append(signal.getitimer(signal.ITIMER_REAL)[0]), silent)
+    assert clock == [0.0]
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
 
 
 def test_a_project_for_maven_names_each_coordinate() -> None:
