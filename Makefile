@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 UV := uv run --quiet --frozen
+# Where a machine sets it, each process compiles whatever it imports anew: a service takes three times as long to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Only what is said on make's own command line: a KUBECONFIG that a shell exports may lead to somebody's production.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
