@@ -83,8 +83,9 @@ async def test_far_pages_leave_room(postgres_kept: Kept, product_database: Datab
         # For the far ones to be before it.
         await asyncio.sleep(0)
         near = asyncio.create_task(products.page(0, 20))
-        while not await _waiting(session, FIRST):  # noqa: ASYNC110 pg_stat_activity can only be asked
-            await asyncio.sleep(0.02)
+        for sql, count in ((DEEP, FAR_AT_ONCE), (FIRST, 1)):
+            while await _waiting(session, sql) < count:  # noqa: ASYNC110 pg_stat_activity can only be asked
+                await asyncio.sleep(0.02)
         assert await _waiting(session, DEEP) == FAR_AT_ONCE
     assert await near == [product(1)]
     assert await asyncio.gather(*far) == [[]] * 20
